@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# make            build/$(ARCH)/lkvm
+# make install    DESTDIR= PREFIX=
+#
+# ARCH=x86|powerpc CROSS_COMPILE=PREFIX- V=1 (show commands) C=1 (sparse, too)
+
+VERSION := 0.1
+
+MACHINE := $(shell $(CROSS_COMPILE)$(if $(filter default undefined,$(origin CC)),gcc,$(CC)) -dumpmachine 2>/dev/null || uname -m)
+ARCH ?= $(if $(findstring powerpc,$(MACHINE)),powerpc,x86)
+PREFIX ?= /usr/local
+ifeq ($(origin CC),default)
+CC := gcc
+endif
+AR ?= ar
+STRIP ?= strip
+IASL ?= iasl
+SPARSE ?= sparse
+OUT := build/$(ARCH)$(SUFFIX)
+
+Q := $(if $(V),,@)
+say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
+
+# In data-path order: guest kick, ring, request, disk; then the machine.
+LIB_OBJS :=
+LIB_OBJS += options.o log.o
+
+LIB_OBJS.x86 :=
+LIB_OBJS += $(LIB_OBJS.$(ARCH))
+
+MAIN_OBJS := main.o builtin-version.o
+MAIN_OBJS += builtin-help.o
+
+CFLAGS ?= -O2 -g
+WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow
+WARNINGS += -Wvla -Werror
+BASE_FLAGS := -std=gnu11 -D_GNU_SOURCE -pthread -iquote include -iquote .
+BASE_FLAGS += -iquote $(OUT) -DLKVM_VERSION='"$(VERSION)"' $(WARNINGS)
+# sparse has no -iquote: what stands before -I- is for quotes only.
+SPARSE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -I$(OUT) -I-
+SPARSE_FLAGS += -DLKVM_VERSION='"$(VERSION)"'
+LIBS :=
+
+ifneq ($(MAKECMDGOALS),clean)
+$(shell mkdir -p $(OUT))
+endif
+
+.PHONY: all install clean distclean
+all: $(OUT)/lkvm
+
+$(OUT)/lkvm: $(MAIN_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
+	$(call say,LINK,$@)
+	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(OUT)/liblkvm.a: $(LIB_OBJS:%=$(OUT)/%)
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(CROSS_COMPILE)$(AR) rcs $@ $^
+
+$(OUT)/%.o: %.c
+	$(call say,CC,$<)
+	$(Q)mkdir -p $(@D)
+	$(if $(C),$(Q)$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $<)
+	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+
+install: $(OUT)/lkvm
+	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
+
+clean:
+	$(Q)find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
+
+distclean:
+	$(Q)rm -rf build
+
+-include $(shell find $(OUT) -name '*.d' 2>/dev/null)

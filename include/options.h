@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Command lines by table: options of a command, and the KEY=VALUE lists inside
+ * one option's value.  Whatever is wrong is one line that names the option, the
+ * value and what would be right.
+ */
+#ifndef LKVM_OPTIONS_H
+#define LKVM_OPTIONS_H
+
+#include "endian.h"
+
+enum option_kind {
+	OPTION_FLAG,	/* bool: given or not; as a key: on, off, or alone */
+	OPTION_STRING,	/* const char * into argv */
+	OPTION_UINT,	/* unsigned int within [min, max] */
+	OPTION_SIZE,	/* u64 bytes within [min, max], suffixes K M G T */
+	OPTION_CALL,	/* call(ctx, text): may come several times */
+};
+
+struct option_spec {
+	char letter;		/* 0: none; unused in keys */
+	const char *name;
+	enum option_kind kind;
+	void *value;		/* OPTION_CALL: ctx */
+	u64 min;
+	u64 max;
+	const char *arg;	/* for the help text, NULL with OPTION_FLAG */
+	const char *help;
+	int (*call)(void *ctx, const char *text);
+};
+
+/*
+ * Parse argv[1...] by @specs, which end with a NULL name.  Stops at the first
+ * argument that is no option, or behind "--", and returns its index; a negative
+ * errno, with a message, when something is wrong.  @command: for messages.
+ */
+int options_parse(const struct option_spec *specs, const char *command,
+		  int argc, char **argv);
+/* One line for each option, on stdout. */
+void options_help(const struct option_spec *specs);
+
+/*
+ * Parse "FIRST[,KEY[=VALUE]...]", the value of option @option.  A comma inside
+ * FIRST or a VALUE is written twice.  *@first and string values point into
+ * *@copy, which the caller frees.  0 or -errno with a message.
+ */
+int options_parse_keys(const struct option_spec *keys, const char *option,
+		       const char *text, char **copy, const char **first);
+
+/* "512M" to bytes.  False if it is no size. */
+bool parse_size(const char *text, u64 *bytes);
+
+#endif

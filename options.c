@@ -1,0 +1,285 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Table-driven command lines, on top of getopt_long(3).
+ */
+#include "options.h"
+#include "log.h"
+#include <assert.h>
+#include <ctype.h>
+#include <errno.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define OPTIONS_MAX 32
+#define HELP_COLUMN 30
+
+bool parse_size(const char *text, u64 *bytes)
+{
+	static const char suffixes[] = "KMGT";
+	const char *suffix;
+	unsigned int shift = 0;
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*bytes = strtoull(text, &end, 10);
+	if (errno)
+		return false;
+	if (*end) {
+		suffix = strchr(suffixes, toupper((unsigned char)*end));
+		if (!suffix || end[1])
+			return false;
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+	}
+	if (*bytes > ~0ULL >> shift)
+		return false;
+	*bytes <<= shift;
+	return true;
+}
+
+static bool parse_uint(const char *text, u64 *value)
+{
+	char *end;
+
+	if (!isdigit((unsigned char)*text))
+		return false;
+	errno = 0;
+	*value = strtoull(text, &end, 10);
+	return !errno && !*end;
+}
+
+/* Bytes as a person would write them. */
+static void format_size(char *buf, size_t len, u64 bytes)
+{
+	static const char suffixes[] = "KMGT";
+	int i = -1;
+
+	while (i < 3 && bytes && !(bytes % 1024)) {
+		bytes /= 1024;
+		i++;
+	}
+	snprintf(buf, len, "%llu%.1s", (unsigned long long)bytes,
+		 i < 0 ? "" : suffixes + i);
+}
+
+static int set_uint(const struct option_spec *s, const char *what,
+		    const char *text)
+{
+	u64 value;
+
+	if (!parse_uint(text, &value) || value < s->min || value > s->max) {
+		log_error("%s %s: not a number from %llu to %llu", what, text,
+			  (unsigned long long)s->min,
+			  (unsigned long long)s->max);
+		return -EINVAL;
+	}
+	*(unsigned int *)s->value = (unsigned int)value;
+	return 0;
+}
+
+static int set_size(const struct option_spec *s, const char *what,
+		    const char *text)
+{
+	char min[24], max[24];
+	u64 value;
+
+	if (parse_size(text, &value) && value >= s->min && value <= s->max) {
+		*(u64 *)s->value = value;
+		return 0;
+	}
+	format_size(min, sizeof(min), s->min);
+	format_size(max, sizeof(max), s->max);
+	log_error("%s %s: not a size from %s to %s; write it like 512M or 4G",
+		  what, text, min, max);
+	return -EINVAL;
+}
+
+static int set_flag(const struct option_spec *s, const char *what,
+		    const char *text)
+{
+	if (!text || !strcmp(text, "on"))
+		*(bool *)s->value = true;
+	else if (!strcmp(text, "off"))
+		*(bool *)s->value = false;
+	else {
+		log_error("%s %s: give on or off", what, text);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* @what names the option or key in messages; @text is NULL without a value. */
+static int option_set(const struct option_spec *s, const char *what,
+		      const char *text)
+{
+	switch (s->kind) {
+	case OPTION_FLAG:
+		return set_flag(s, what, text);
+	case OPTION_STRING:
+		*(const char **)s->value = text;
+		return 0;
+	case OPTION_UINT:
+		return set_uint(s, what, text);
+	case OPTION_SIZE:
+		return set_size(s, what, text);
+	case OPTION_CALL:
+		return s->call(s->value, text);
+	}
+	return -EINVAL;
+}
+
+/* The tables of getopt_long() for @specs; its val is the index plus one. */
+static void build_getopt(const struct option_spec *specs, struct option *longs,
+			 char *shorts)
+{
+	*shorts++ = '+';	/* stop at the first non-option */
+	*shorts++ = ':';	/* tell a missing value from an unknown option */
+	for (unsigned int i = 0; specs[i].name; i++) {
+		bool has_arg = specs[i].kind != OPTION_FLAG;
+
+		assert(i < OPTIONS_MAX);
+		longs[i] = (struct option){
+			.name = specs[i].name,
+			.has_arg = has_arg ? required_argument : no_argument,
+			.val = 256 + (int)i,
+		};
+		if (!specs[i].letter)
+			continue;
+		*shorts++ = specs[i].letter;
+		if (has_arg)
+			*shorts++ = ':';
+	}
+	*shorts = 0;
+}
+
+static const struct option_spec *find_option(const struct option_spec *specs,
+					     int val)
+{
+	if (val >= 256)
+		return &specs[val - 256];
+	for (; specs->name; specs++)
+		if (specs->letter == val)
+			return specs;
+	return NULL;
+}
+
+int options_parse(const struct option_spec *specs, const char *command,
+		  int argc, char **argv)
+{
+	struct option longs[OPTIONS_MAX + 1] = { 0 };
+	char shorts[2 * OPTIONS_MAX + 3];
+	int val;
+
+	build_getopt(specs, longs, shorts);
+	optind = 0;	/* GNU: start afresh */
+	opterr = 0;
+	while ((val = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		const struct option_spec *s = find_option(specs, val);
+		char what[64];
+		int err;
+
+		if (!s) {
+			log_error("%s: %s %s; see lkvm %s --help", command,
+				  val == ':' ? "a value is missing behind" :
+					       "unknown option",
+				  argv[optind - 1], command);
+			return -EINVAL;
+		}
+		snprintf(what, sizeof(what), "--%s", s->name);
+		err = option_set(s, what, optarg);
+		if (err)
+			return err;
+	}
+	return optind;
+}
+
+void options_help(const struct option_spec *specs)
+{
+	for (; specs->name; specs++) {
+		char left[64], letter[8] = "    ";
+
+		if (specs->letter)
+			snprintf(letter, sizeof(letter), "-%c, ",
+				 specs->letter);
+		snprintf(left, sizeof(left), "  %s--%s %s", letter, specs->name,
+			 specs->arg ? specs->arg : "");
+		printf("%-*s %s\n", HELP_COLUMN, left, specs->help);
+	}
+}
+
+/*
+ * Cut the next field off *@rest, in place: up to a single comma, double ones
+ * made single.  *@rest is NULL behind the last.
+ */
+static char *next_field(char **rest)
+{
+	char *field = *rest, *from = field, *to = field;
+
+	while (*from && (*from != ',' || from[1] == ',')) {
+		if (*from == ',')
+			from++;
+		*to++ = *from++;
+	}
+	*rest = *from ? from + 1 : NULL;
+	*to = 0;
+	return field;
+}
+
+static void unknown_key(const struct option_spec *keys, const char *option,
+			const char *key)
+{
+	char known[256] = "";
+	size_t len = 0;
+
+	for (; keys->name && len < sizeof(known); keys++)
+		len += (size_t)snprintf(known + len, sizeof(known) - len, " %s",
+					keys->name);
+	log_error("%s: unknown key %s; there are:%s", option,
+		  *key ? key : "(empty)", known);
+}
+
+static int set_key(const struct option_spec *keys, const char *option,
+		   char *field)
+{
+	char *value = strchr(field, '=');
+	const struct option_spec *k = keys;
+	char what[64];
+
+	if (value)
+		*value++ = 0;
+	while (k->name && strcmp(k->name, field) != 0)
+		k++;
+	if (!k->name) {
+		unknown_key(keys, option, field);
+		return -EINVAL;
+	}
+	if (k->kind != OPTION_FLAG && (!value || !*value)) {
+		log_error("%s: key %s needs a value: %s=%s", option, field,
+			  field, k->arg);
+		return -EINVAL;
+	}
+	snprintf(what, sizeof(what), "%s: %s", option, field);
+	return option_set(k, what, value);
+}
+
+int options_parse_keys(const struct option_spec *keys, const char *option,
+		       const char *text, char **copy, const char **first)
+{
+	char *rest = strdup(text);
+	int err = 0;
+
+	if (!rest)
+		return log_no_memory();
+	*copy = rest;
+	*first = next_field(&rest);
+	while (rest && !err)
+		err = set_key(keys, option, next_field(&rest));
+	if (err) {
+		free(*copy);
+		*copy = NULL;
+	}
+	return err;
+}
