@@ -23,7 +23,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # In data-path order: guest kick, ring, request, disk; then the machine.
-LIB_OBJS :=
+LIB_OBJS := kvm/event.o kvm/iothread.o
+LIB_OBJS += kvm/bus.o kvm/memory.o
 LIB_OBJS += options.o log.o
 
 LIB_OBJS.x86 :=

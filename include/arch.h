@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The contract of an architecture: x86/ and powerpc/ each define all of it, the
+ * link fails when one is missing, and no other code asks which one it is.
+ */
+#ifndef LKVM_ARCH_H
+#define LKVM_ARCH_H
+
+#include "endian.h"
+
+struct guest_memory;
+struct kvm_irq_routing_entry;
+struct vcpu;
+struct vm;
+
+/* What to boot.  Strings are the user's; NULL where not given. */
+struct boot_params {
+	const char *kernel;
+	const char *initrd;
+	const char *cmdline;	/* complete, as the guest shall see it */
+};
+
+/* Where PCI functions' memory BARs live: [base, base + size). */
+struct arch_pci_window {
+	u64 base;
+	u64 size;
+};
+
+/* Beside arch_required_caps[] of kvm/caps.h. */
+extern const unsigned int arch_max_cpus;
+
+/* "console=..." for the first console, appended when the user names none. */
+extern const char *const arch_console_param;
+
+/* Interrupts of devices without MSI: the GSI of pin INTA of PCI @slot. */
+u32 arch_pci_intx_gsi(unsigned int slot);
+extern const struct arch_pci_window arch_pci_window;
+
+/* Set gpa and size of the regions that make @size bytes of memory; 0 or -errno. */
+int arch_memory_layout(struct guest_memory *mem, u64 size);
+
+/* Interrupt controller and what else must exist before the vCPUs.  0 or -errno. */
+int arch_vm_init(struct vm *vm);
+void arch_vm_exit(struct vm *vm);
+
+/* Routes of the interrupt controller's own pins; returns how many, <= @max. */
+unsigned int arch_irq_routes(struct kvm_irq_routing_entry *entries,
+			     unsigned int max);
+/* The first GSI that no pin uses: MSIs begin here. */
+extern const u32 arch_msi_gsi_base;
+
+/* Console UART, power and reset registers, PCI configuration access... */
+int arch_devices_init(struct vm *vm);
+void arch_devices_exit(struct vm *vm);
+
+/* Features and reset state of one vCPU.  0 or -errno. */
+int arch_vcpu_init(struct vcpu *vcpu);
+
+/* Load kernel, initrd and tables, set the boot vCPU's registers.  0 or -errno. */
+int arch_boot(struct vm *vm, const struct boot_params *boot);
+
+/*
+ * An exit that generic code does not know (KVM_EXIT_IO, hcalls).  On the
+ * vCPU's thread.  Returns false if the architecture does not know it either.
+ */
+bool arch_vcpu_exit(struct vcpu *vcpu);
+
+/*
+ * Run a tiny guest in kernel mode and tell its speed in millions of
+ * instructions per second: native, or the KVM of a sandbox that emulates.
+ * 0 or -errno, with a message.
+ */
+int arch_guest_speed(double *mips);
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * An I/O thread: one event loop that owns its clients (virtqueues, AIO
+ * contexts).  Nothing a client owns is touched by another thread while the
+ * thread runs, except through iothread_call().
+ *
+ * One turn of the loop:
+ *	run	each ready client does what is there, and stages new I/O
+ *	flush	all that was staged by all clients is submitted at once
+ *	publish	each client shows the guest what completed, one interrupt each
+ * Turns repeat while they find work; then each client re-arms its wake-up
+ * (sleep), looks once more, and the thread waits for any client's fd.
+ */
+#ifndef LKVM_KVM_IOTHREAD_H
+#define LKVM_KVM_IOTHREAD_H
+
+#include "endian.h"
+
+struct iothread;
+struct iothread_client;
+
+/* All are called on the I/O thread itself, but for start().  Unused: NULL. */
+struct iothread_ops {
+	/* Before the thread runs, on its creator: take resources.  0 or -errno. */
+	int (*start)(struct iothread_client *c);
+	/* Do what is ready.  Returns whether there was anything. */
+	bool (*run)(struct iothread_client *c);
+	/* Submit what run() of any client staged. */
+	void (*flush)(struct iothread_client *c);
+	/* Show completions. */
+	void (*publish)(struct iothread_client *c);
+	/* Ask to be woken through fd again.  True: work is already there. */
+	bool (*sleep)(struct iothread_client *c);
+};
+
+struct iothread_client {
+	const struct iothread_ops *ops;
+	int fd;			/* eventfd that wakes the thread for it, or -1 */
+	bool ready;		/* run() it in the next turn; the client may set it */
+	u64 wakeups;		/* by its fd; written by the thread alone */
+	struct iothread_client *next;
+};
+
+/* Written by the thread alone; others may read at any time (read_once()). */
+struct iothread_stats {
+	u64 turns;		/* turns that found work */
+	u64 sleeps;		/* calls of epoll_wait() */
+};
+
+/* @name is visible in top -H, cut to 15 characters.  0 or -errno. */
+int iothread_new(struct iothread **tp, const char *name);
+/* The thread must not run.  Clients are forgotten, not freed. */
+void iothread_free(struct iothread *t);
+
+/* Before iothread_start().  The client stays the caller's. */
+int iothread_add(struct iothread *t, struct iothread_client *c);
+/* The client of @t with these ops, or NULL: one AIO context serves a thread. */
+struct iothread_client *iothread_find(struct iothread *t,
+				      const struct iothread_ops *ops);
+
+int iothread_start(struct iothread *t);
+/* Ends the loop after the current turn and joins.  Idle when not started. */
+void iothread_stop(struct iothread *t);
+
+/* Run @fn(@arg) on the thread, between two turns, and wait for its end. */
+void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg);
+
+const char *iothread_name(const struct iothread *t);
+const struct iothread_stats *iothread_stats(const struct iothread *t);
+
+#endif

@@ -1,0 +1,278 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The event loop of an I/O thread: turns while there is work, then sleep.
+ *
+ * Wake-ups are eventfds in an edge-triggered epoll set.  Their counters are
+ * never read: each signal is an edge of its own, and an edge only says "look",
+ * what there is to do is in the rings.  That saves a read(2) per wake-up.
+ */
+#include "kvm/iothread.h"
+#include "barrier.h"
+#include "kvm/event.h"
+#include "log.h"
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#define EVENTS_PER_WAIT 16
+#define THREAD_NAME_MAX 16	/* pthread_setname_np(3), with the final 0 */
+
+/* What another thread wants done on this one; lives on the caller's stack. */
+struct iothread_request {
+	void (*fn)(void *arg);
+	void *arg;
+	bool done;
+	struct iothread_request *next;
+};
+
+struct iothread {
+	/* Owned by the thread. */
+	struct iothread_client *clients;
+	struct iothread_stats stats;
+	int epoll_fd;
+	int wake_fd;
+	char name[THREAD_NAME_MAX];
+
+	/* Set by others, seen in the next turn; wake_fd ends a sleep. */
+	_Alignas(128) bool attention;
+	bool stop;
+	bool started;
+	pthread_t thread;
+	pthread_mutex_t lock;	/* guards requests and their done */
+	pthread_cond_t done;
+	struct iothread_request *requests;
+};
+
+#define iothread_for_each(c, t) \
+	for (struct iothread_client *c = (t)->clients; c; c = c->next)
+
+static int iothread_watch(struct iothread *t, int fd, struct iothread_client *c)
+{
+	struct epoll_event event = {
+		.events = EPOLLIN | EPOLLET,
+		.data.ptr = c,
+	};
+
+	if (epoll_ctl(t->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0) {
+		int err = -errno;
+
+		log_error("I/O thread %s: epoll_ctl: %s", t->name,
+			  strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+int iothread_new(struct iothread **tp, const char *name)
+{
+	struct iothread *t = aligned_alloc(128, sizeof(*t));
+	int err;
+
+	if (!t)
+		return log_no_memory();
+	memset(t, 0, sizeof(*t));
+	snprintf(t->name, sizeof(t->name), "%s", name);
+	pthread_mutex_init(&t->lock, NULL);
+	pthread_cond_init(&t->done, NULL);
+
+	t->wake_fd = event_new();
+	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
+	if (t->wake_fd < 0 || t->epoll_fd < 0) {
+		err = t->wake_fd < 0 ? t->wake_fd : -errno;
+		log_error("I/O thread %s: %s; raise the limit of open files (ulimit -n)",
+			  name, strerror(-err));
+		goto fail;
+	}
+	err = iothread_watch(t, t->wake_fd, NULL);
+	if (err)
+		goto fail;
+	*tp = t;
+	return 0;
+fail:
+	iothread_free(t);
+	return err;
+}
+
+void iothread_free(struct iothread *t)
+{
+	assert(!t->started);
+	if (t->epoll_fd >= 0)
+		close(t->epoll_fd);
+	if (t->wake_fd >= 0)
+		close(t->wake_fd);
+	pthread_cond_destroy(&t->done);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+int iothread_add(struct iothread *t, struct iothread_client *c)
+{
+	struct iothread_client **end = &t->clients;
+
+	assert(!t->started);
+	while (*end)
+		end = &(*end)->next;
+	*end = c;
+	c->next = NULL;
+	return c->fd < 0 ? 0 : iothread_watch(t, c->fd, c);
+}
+
+struct iothread_client *iothread_find(struct iothread *t,
+				      const struct iothread_ops *ops)
+{
+	iothread_for_each(c, t)
+		if (c->ops == ops)
+			return c;
+	return NULL;
+}
+
+/* One turn of the loop.  Returns whether any client found work. */
+static bool iothread_turn(struct iothread *t)
+{
+	bool worked = false;
+
+	iothread_for_each(c, t)
+		if (c->ready && c->ops->run(c))
+			worked = true;
+	iothread_for_each(c, t)
+		if (c->ops->flush)
+			c->ops->flush(c);
+	iothread_for_each(c, t)
+		if (c->ops->publish)
+			c->ops->publish(c);
+	if (worked)
+		write_once(&t->stats.turns, t->stats.turns + 1);
+	return worked;
+}
+
+/* Re-arm all wake-ups.  Returns whether work slipped in meanwhile. */
+static bool iothread_rearm(struct iothread *t)
+{
+	bool again = false;
+
+	iothread_for_each(c, t) {
+		if (!c->ready)
+			continue;
+		if (c->ops->sleep && c->ops->sleep(c))
+			again = true;
+		else
+			c->ready = false;
+	}
+	return again;
+}
+
+static void iothread_wait(struct iothread *t)
+{
+	struct epoll_event events[EVENTS_PER_WAIT];
+	int n;
+
+	write_once(&t->stats.sleeps, t->stats.sleeps + 1);
+	n = epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT, -1);
+	for (int i = 0; i < n; i++) {
+		struct iothread_client *c = events[i].data.ptr;
+
+		if (!c)
+			continue;
+		c->ready = true;
+		write_once(&c->wakeups, c->wakeups + 1);
+	}
+}
+
+static void iothread_serve(struct iothread *t)
+{
+	struct iothread_request *r, *next;
+
+	pthread_mutex_lock(&t->lock);
+	write_once(&t->attention, false);
+	r = t->requests;
+	t->requests = NULL;
+	pthread_mutex_unlock(&t->lock);
+
+	for (; r; r = next) {
+		next = r->next;
+		r->fn(r->arg);
+		pthread_mutex_lock(&t->lock);
+		r->done = true;
+		pthread_cond_broadcast(&t->done);
+		pthread_mutex_unlock(&t->lock);
+	}
+}
+
+static void *iothread_main(void *arg)
+{
+	struct iothread *t = arg;
+
+	pthread_setname_np(pthread_self(), t->name);
+	while (!read_once(&t->stop)) {
+		if (read_once(&t->attention))
+			iothread_serve(t);
+		if (iothread_turn(t))
+			continue;
+		if (!iothread_rearm(t))
+			iothread_wait(t);
+	}
+	return NULL;
+}
+
+int iothread_start(struct iothread *t)
+{
+	int err;
+
+	iothread_for_each(c, t) {
+		err = c->ops->start ? c->ops->start(c) : 0;
+		if (err)
+			return err;
+	}
+	write_once(&t->stop, false);
+	err = pthread_create(&t->thread, NULL, iothread_main, t);
+	if (err) {
+		log_error("I/O thread %s: %s; raise the limit of threads (ulimit -u)",
+			  t->name, strerror(err));
+		return -err;
+	}
+	t->started = true;
+	return 0;
+}
+
+void iothread_stop(struct iothread *t)
+{
+	if (!t->started)
+		return;
+	write_once(&t->stop, true);
+	event_signal(t->wake_fd);
+	pthread_join(t->thread, NULL);
+	t->started = false;
+}
+
+void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg)
+{
+	struct iothread_request request = { .fn = fn, .arg = arg };
+
+	if (!t->started) {
+		fn(arg);
+		return;
+	}
+	pthread_mutex_lock(&t->lock);
+	request.next = t->requests;
+	t->requests = &request; /* cppcheck-suppress autoVariables */
+	write_once(&t->attention, true);
+	event_signal(t->wake_fd);
+	while (!request.done)
+		pthread_cond_wait(&t->done, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+}
+
+const char *iothread_name(const struct iothread *t)
+{
+	return t->name;
+}
+
+const struct iothread_stats *iothread_stats(const struct iothread *t)
+{
+	return &t->stats;
+}

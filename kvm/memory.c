@@ -1,0 +1,69 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Guest memory: one anonymous mapping, cut into the regions that the
+ * architecture lays out.
+ */
+#include "kvm/memory.h"
+#include "log.h"
+#include <errno.h>
+#include <linux/kvm.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+
+int guest_memory_map(struct guest_memory *mem, bool hugepages)
+{
+	int flags = MAP_PRIVATE | MAP_ANONYMOUS;
+	u8 *base;
+	int err;
+
+	flags |= hugepages ? MAP_HUGETLB : MAP_NORESERVE;
+	base = mmap(NULL, mem->size, PROT_READ | PROT_WRITE, flags, -1, 0);
+	if (base == MAP_FAILED) {
+		err = -errno;
+		log_error("--mem %lluM: cannot map guest memory: %s; %s",
+			  (unsigned long long)mem->size >> 20, strerror(-err),
+			  hugepages ? "reserve huge pages (sysctl vm.nr_hugepages)"
+				      " or leave out hugepages=on" :
+				      "give less, or raise ulimit -v");
+		return err;
+	}
+	if (!hugepages)	/* where the host has them to spare; a wish, no more */
+		madvise(base, mem->size, MADV_HUGEPAGE);
+	mem->base = base;
+	for (unsigned int i = 0; i < mem->nregions; i++) {
+		mem->region[i].host = base;
+		base += mem->region[i].size;
+	}
+	return 0;
+}
+
+void guest_memory_unmap(struct guest_memory *mem)
+{
+	if (mem->base)
+		munmap(mem->base, mem->size);
+	mem->base = NULL;
+}
+
+int guest_memory_register(const struct guest_memory *mem, int vm_fd)
+{
+	for (unsigned int i = 0; i < mem->nregions; i++) {
+		const struct guest_region *r = &mem->region[i];
+		struct kvm_userspace_memory_region slot = {
+			.slot = i,
+			.guest_phys_addr = r->gpa,
+			.memory_size = r->size,
+			.userspace_addr = (u64)(uintptr_t)r->host,
+		};
+
+		if (ioctl(vm_fd, KVM_SET_USER_MEMORY_REGION, &slot) < 0) {
+			int err = -errno;
+
+			log_error("--mem: KVM refuses %llu MiB at 0x%llx: %s; give less memory",
+				  (unsigned long long)r->size >> 20,
+				  (unsigned long long)r->gpa, strerror(-err));
+			return err;
+		}
+	}
+	return 0;
+}
