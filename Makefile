@@ -24,6 +24,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # In data-path order: guest kick, ring, request, disk; then the machine.
 LIB_OBJS := kvm/event.o kvm/iothread.o
+LIB_OBJS += disk/disk.o disk/aio.o disk/aio_context.o disk/null.o disk/image.o
 LIB_OBJS += kvm/bus.o kvm/memory.o
 LIB_OBJS += options.o log.o
 
@@ -41,7 +42,7 @@ BASE_FLAGS += -iquote $(OUT) -DLKVM_VERSION='"$(VERSION)"' $(WARNINGS)
 # sparse has no -iquote: what stands before -I- is for quotes only.
 SPARSE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -I$(OUT) -I-
 SPARSE_FLAGS += -DLKVM_VERSION='"$(VERSION)"'
-LIBS :=
+LIBS := -laio
 
 ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
@@ -63,6 +64,25 @@ $(OUT)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(if $(C),$(Q)$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $<)
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+
+# Unit tests: tests/unit/test_NAME.c with the helpers that its line
+# "helpers: a.c b.c" names, and the library.  SUFFIX keeps sanitizer builds apart.
+UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
+helpers = $(patsubst %.c,$(OUT)/tests/unit/%.o,$(shell sed -n 's,.*helpers: \(.*\) \*/,\1,p' tests/unit/$(1).c))
+
+define UNIT_TEST
+$(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o $(call helpers,$(1)) $(OUT)/liblkvm.a
+	$$(call say,LINK,$$@)
+	$$(Q)$$(CROSS_COMPILE)$$(CC) $$(CFLAGS) $$(BASE_FLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) $$(CHECK_LIBS)
+endef
+ifneq ($(filter unit,$(MAKECMDGOALS)),)
+CHECK_LIBS := $(shell pkg-config --libs check)
+$(foreach t,$(UNIT_TESTS),$(eval $(call UNIT_TEST,$(t))))
+endif
+$(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit
+
+.PHONY: unit
+unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
 
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm

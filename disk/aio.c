@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Linux AIO back end, for raw images and block devices with O_DIRECT: from a
+ * request to an iocb, and from its result to done().
+ *
+ * stage() fills in the iocb and leaves it to the thread's AIO context
+ * (aio_context.c), which submits and reaps.  A short transfer is continued, a
+ * read behind the end of the file gives zeroes.  Every staged request gets
+ * done() exactly once.  open, close, queue_init and queue_exit run at set-up
+ * and tear-down; all else on the I/O thread, without an allocation or a copy
+ * but for memory or ranges that direct I/O refuses.
+ */
+#include "disk/aio_context.h"
+#include "disk/backend.h"
+#include "disk/image.h"
+#include "log.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define AIO_BOUNCE_ALIGN 4096
+#define AIO_BOUNCE_MAX (256u << 10)	/* a guest chooses lengths: in pieces */
+
+/* The back end's side of a request, by tag. */
+struct aio_req {
+	_Alignas(AIO_LINE) struct aio_call call;	/* found from it */
+	struct disk_req *req;
+	struct aio_queue *queue;
+	struct iovec *iov;	/* what is still to be transferred: */
+	u64 left;		/* bytes */
+	u32 niov;
+	u32 skip;		/* bytes of bounce that nobody wants */
+	char *bounce;		/* stands in for iov, if buf points there */
+};
+
+_Static_assert(sizeof(struct aio_req) == AIO_LINE, "one line per request");
+
+/* Constant while the thread runs. */
+struct aio_queue {
+	struct aio_context *ctx;
+	struct image *image;
+	struct aio_req *reqs;
+	u64 offset_mask;
+	u64 mem_mask;
+	bool readonly;
+};
+
+static bool aio_is_aligned(const struct aio_queue *aq, const struct aio_req *ar)
+{
+	u64 bases = 0, lens = 0;
+
+	for (u32 i = 0; i < ar->niov; i++) {
+		bases |= (u64)(unsigned long)ar->iov[i].iov_base;
+		lens |= ar->iov[i].iov_len;
+	}
+	/* Until Linux 6.18 each length counts, not only their sum. */
+	return !(bases & aq->mem_mask) && !(lens & aq->offset_mask);
+}
+
+/* Copy @n bytes between @bounce and the request's own memory. */
+static void aio_bounce_copy(struct aio_req *ar, char *bounce, u64 n)
+{
+	bool read = ar->req->op == DISK_READ;
+
+	for (struct iovec *iov = ar->iov; n; iov++) {
+		u64 len = iov->iov_len < n ? iov->iov_len : n;
+
+		if (read)
+			memcpy(iov->iov_base, bounce, len);
+		else
+			memcpy(bounce, iov->iov_base, len);
+		bounce += len;
+		n -= len;
+	}
+}
+
+/*
+ * The exceptional path: direct I/O would refuse this memory, or this range of a
+ * read, which is then widened to whole blocks.  One aligned buffer takes its
+ * place, a bounded one: what does not fit follows as if the transfer had been
+ * short.
+ */
+static int aio_bounce(struct aio_queue *aq, struct aio_req *ar, u64 offset)
+{
+	u64 align = aq->mem_mask + 1;
+	struct iocb *iocb = &ar->call.iocb;
+	u64 size;
+	void *buf;
+
+	ar->skip = (u32)(offset & aq->offset_mask);
+	size = (ar->skip + ar->left + aq->offset_mask) & ~aq->offset_mask;
+	if (size > AIO_BOUNCE_MAX)
+		size = AIO_BOUNCE_MAX;
+	if (align < AIO_BOUNCE_ALIGN)
+		align = AIO_BOUNCE_ALIGN;
+	/* Once it is there it is large enough for what is left, too. */
+	if (!ar->bounce) {
+		if (posix_memalign(&buf, align, size))
+			return -ENOMEM;
+		ar->bounce = buf;
+	}
+	if (ar->req->op == DISK_WRITE)
+		aio_bounce_copy(ar, ar->bounce, size);
+	iocb->aio_lio_opcode =
+		ar->req->op == DISK_READ ? IO_CMD_PREAD : IO_CMD_PWRITE;
+	iocb->u.c.buf = ar->bounce;
+	iocb->u.c.nbytes = size;
+	iocb->u.c.offset = (long long)(offset - ar->skip);
+	return 0;
+}
+
+/*
+ * Smaller than the host's blocks.  A read takes the blocks around it.  A write
+ * goes through the page cache, which reads, modifies and writes whole blocks,
+ * by a buffered file of the same inode.  Both ways see the same bytes: a direct
+ * read or write first writes back the dirty pages of its range, and a direct
+ * write drops them; FDSYNC covers the inode, so it makes both durable.  Only
+ * two writes in flight that overlap, a small and a direct one, may leave either
+ * one's data in the whole host block, or fail a flush with EIO (the kernel
+ * notices); a guest that does so cannot rely on the outcome anyway.
+ */
+static int aio_prepare_small(struct aio_queue *aq, struct aio_req *ar,
+			     u64 offset)
+{
+	if (ar->left == ar->req->len)
+		aio_count(&aq->ctx->stats.buffered, 1);
+	if (ar->req->op == DISK_READ)
+		return aio_bounce(aq, ar, offset);
+	if (aq->image->buffered_fd < 0)
+		return -EIO;	/* a direct write ended inside of a block */
+	ar->call.iocb.aio_fildes = aq->image->buffered_fd;
+	return 0;
+}
+
+/* Point the iocb at what is left of a read or write. */
+static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
+{
+	const struct disk_req *req = ar->req;
+	u64 offset = req->offset + req->len - ar->left;
+	struct iocb *iocb = &ar->call.iocb;
+
+	iocb->aio_lio_opcode =
+		req->op == DISK_READ ? IO_CMD_PREADV : IO_CMD_PWRITEV;
+	iocb->aio_fildes = aq->image->fd;
+	iocb->u.c.buf = ar->iov;
+	iocb->u.c.nbytes = ar->niov;
+	iocb->u.c.offset = (long long)offset;
+	if ((offset | ar->left) & aq->offset_mask)
+		return aio_prepare_small(aq, ar, offset);
+	if (aio_is_aligned(aq, ar))
+		return 0;
+	if (ar->left == req->len)
+		aio_count(&aq->ctx->stats.bounced, 1);
+	return aio_bounce(aq, ar, offset);
+}
+
+static void aio_prepare_flush(struct aio_queue *aq, struct aio_req *ar)
+{
+	struct iocb *iocb = &ar->call.iocb;
+
+	iocb->aio_lio_opcode = IO_CMD_FDSYNC;
+	iocb->aio_fildes = aq->image->fd;
+	iocb->u.c.buf = NULL;
+	iocb->u.c.nbytes = 0;
+	iocb->u.c.offset = 0;
+}
+
+/* --- from a result to done() --------------------------------------------- */
+
+static void aio_finish(struct aio_req *ar, int err)
+{
+	struct disk_req *req = ar->req;
+
+	if (ar->bounce) {
+		free(ar->bounce);
+		ar->bounce = NULL;
+	}
+	ar->req = NULL;		/* before done(), which may stage it again */
+	req->done(req, err);
+}
+
+static void aio_advance(struct aio_req *ar, u64 n)
+{
+	ar->left -= n;
+	while (n) {
+		u64 len = ar->iov->iov_len < n ? ar->iov->iov_len : n;
+
+		ar->iov->iov_base = (char *)ar->iov->iov_base + len;
+		ar->iov->iov_len -= len;
+		n -= len;
+		if (!ar->iov->iov_len) {
+			ar->iov++;
+			ar->niov--;
+		}
+	}
+}
+
+/* The file ends here, though it was longer when it was opened. */
+static void aio_finish_at_end(struct aio_req *ar)
+{
+	if (ar->req->op == DISK_WRITE) {
+		aio_finish(ar, -ENOSPC);
+		return;
+	}
+	for (u32 i = 0; i < ar->niov; i++)
+		memset(ar->iov[i].iov_base, 0, ar->iov[i].iov_len);
+	aio_finish(ar, 0);
+}
+
+static void aio_failed(struct aio_req *ar, int err)
+{
+	/*
+	 * No asynchronous fsync (before Linux 4.18, some file systems): a flush
+	 * that blocks the thread is still better than none.
+	 */
+	if (err == -EINVAL && ar->req->op == DISK_FLUSH)
+		err = fdatasync(ar->queue->image->fd) ? -errno : 0;
+	aio_finish(ar, err);
+}
+
+/* How far a transfer of @n bytes brought the request. */
+static u64 aio_progress(struct aio_req *ar, u64 n)
+{
+	if (ar->call.iocb.u.c.buf != ar->bounce)
+		return n;
+	n = n < ar->skip ? 0 : n - ar->skip;
+	if (n > ar->left)
+		n = ar->left;
+	if (ar->req->op == DISK_READ)
+		aio_bounce_copy(ar, ar->bounce + ar->skip, n);
+	return n;
+}
+
+/*
+ * Not simply all done: failed, short, or bounced.  The rest of a short
+ * transfer is submitted by the next flush.
+ */
+static void aio_complete_rest(struct aio_req *ar, long res)
+{
+	struct aio_queue *aq = ar->queue;
+	u64 n;
+	int err;
+
+	if (res < 0) {
+		aio_failed(ar, (int)res);
+		return;
+	}
+	n = aio_progress(ar, (u64)res);
+	aio_advance(ar, n);
+	if (!ar->left) {
+		aio_finish(ar, 0);
+		return;
+	}
+	if (!n) {
+		aio_finish_at_end(ar);
+		return;
+	}
+	aio_count(&aq->ctx->stats.continued, 1);
+	err = aio_prepare_rw(aq, ar);
+	if (err)
+		aio_finish(ar, err);
+	else
+		aio_call_stage(aq->ctx, &ar->call);
+}
+
+static void aio_complete(struct aio_call *call, long res)
+{
+	struct aio_req *ar = (struct aio_req *)call;
+
+	if (res == (long)ar->left && !ar->bounce)
+		aio_finish(ar, 0);
+	else
+		aio_complete_rest(ar, res);
+}
+
+/* --- staging ------------------------------------------------------------- */
+
+static void aio_stage(struct disk_queue *q, struct disk_req *req)
+{
+	struct aio_queue *aq = q->priv;
+	struct aio_req *ar = &aq->reqs[req->tag];
+	int err;
+
+	assert(!ar->req);
+	ar->req = req;
+	if (req->op == DISK_FLUSH) {
+		ar->left = 0;
+		if (aq->readonly) {
+			aio_call_defer(aq->ctx, &ar->call, 0);
+			return;
+		}
+		aio_prepare_flush(aq, ar);
+	} else {
+		ar->iov = req->iov;
+		ar->niov = req->niov;
+		ar->left = req->len;
+		err = aio_prepare_rw(aq, ar);
+		if (err) {
+			aio_call_defer(aq->ctx, &ar->call, err);
+			return;
+		}
+	}
+	aio_call_stage(aq->ctx, &ar->call);
+}
+
+/* --- set-up and tear-down ------------------------------------------------ */
+
+static struct aio_req *aio_reqs_new(struct aio_queue *aq, unsigned int depth)
+{
+	struct aio_req *reqs;
+
+	reqs = aligned_alloc(AIO_LINE, depth * sizeof(*reqs));
+	if (!reqs)
+		return NULL;
+	memset(reqs, 0, depth * sizeof(*reqs));
+	for (unsigned int i = 0; i < depth; i++) {
+		reqs[i].queue = aq;
+		aio_call_init(aq->ctx, &reqs[i].call, aio_complete);
+	}
+	return reqs;
+}
+
+static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
+{
+	struct image *image = q->disk->priv;
+	struct aio_context *ctx;
+	struct aio_queue *aq;
+	int err;
+
+	err = aio_context_get(thread, image->path, q->depth, &ctx);
+	if (err)
+		return err;
+	aq = aligned_alloc(AIO_LINE, AIO_LINE);
+	if (!aq)
+		goto no_memory;
+	*aq = (struct aio_queue){
+		.ctx = ctx,
+		.image = image,
+		.offset_mask = image->offset_align - 1,
+		.mem_mask = image->mem_align - 1,
+		.readonly = q->disk->info.readonly,
+	};
+	aq->reqs = aio_reqs_new(aq, q->depth);
+	if (!aq->reqs)
+		goto no_memory;
+	q->priv = aq;
+	q->stats = &ctx->stats;
+	return 0;
+no_memory:
+	log_error("--disk %s: no memory for %u requests; use a smaller queue-size",
+		  image->path, q->depth);
+	free(aq);
+	aio_context_put(ctx);
+	return -ENOMEM;
+}
+
+static void aio_queue_exit(struct disk_queue *q)
+{
+	struct aio_queue *aq = q->priv;
+
+	for (unsigned int i = 0; i < q->depth; i++)
+		assert(!aq->reqs[i].req);
+	aio_context_put(aq->ctx);
+	free(aq->reqs);
+	free(aq);
+}
+
+static bool aio_match(const char *path)
+{
+	(void)path;
+	return true;
+}
+
+static int aio_open(struct disk *disk, const struct disk_params *params)
+{
+	struct image *image;
+	int err;
+
+	image = calloc(1, sizeof(*image));
+	if (!image) {
+		log_error("--disk %s: out of memory", params->path);
+		return -ENOMEM;
+	}
+	err = image_open(image, &disk->info, params);
+	if (err) {
+		image_close(image);
+		free(image);
+		return err;
+	}
+	disk->priv = image;
+	return 0;
+}
+
+static void aio_close(struct disk *disk)
+{
+	image_close(disk->priv);
+	free(disk->priv);
+}
+
+const struct disk_ops disk_aio_ops = {
+	.name = "aio",
+	.match = aio_match,
+	.open = aio_open,
+	.close = aio_close,
+	.queue_init = aio_queue_init,
+	.queue_exit = aio_queue_exit,
+	.stage = aio_stage,
+};

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What a disk back end implements.  Private to disk/ and to the tests.
+ * A back end's file exports one symbol, its const struct disk_ops, and is
+ * listed in disk/disk.c.
+ */
+#ifndef LKVM_DISK_BACKEND_H
+#define LKVM_DISK_BACKEND_H
+
+#include "disk/disk.h"
+
+struct disk_ops {
+	const char *name;
+	/* Whether @path is this back end's; the first that says yes opens it. */
+	bool (*match)(const char *path);
+	/* Set disk->info and disk->priv.  0 or -errno, with a message. */
+	int (*open)(struct disk *disk, const struct disk_params *params);
+	void (*close)(struct disk *disk);
+	/* Set q->priv and q->stats.  0 or -errno, with a message. */
+	int (*queue_init)(struct disk_queue *q, struct iothread *thread);
+	void (*queue_exit)(struct disk_queue *q);
+	void (*stage)(struct disk_queue *q, struct disk_req *req);
+};
+
+struct disk {
+	const struct disk_ops *ops;
+	struct disk_info info;
+	void *priv;
+};
+
+struct disk_queue {
+	const struct disk_ops *ops;
+	struct disk *disk;
+	unsigned int depth;
+	const struct disk_thread_stats *stats;
+	void *priv;
+};
+
+/* For tests too: open with a given back end. */
+int disk_open_with(const struct disk_ops *ops, struct disk **dp,
+		   const struct disk_params *params);
+
+extern const struct disk_ops disk_aio_ops;
+extern const struct disk_ops disk_null_ops;
+
+#endif

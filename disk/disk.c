@@ -1,0 +1,114 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The front of the disk seam: picks the back end of a path and hands calls to
+ * it.  Asserts the caller's part of the contract in disk.h, so that no back end
+ * has to: a request that breaks it is a bug in the device model, which must
+ * have refused it.  disk_stage() runs on the I/O thread that owns the queue,
+ * everything else at set-up and tear-down, on any thread.
+ */
+#include "disk/backend.h"
+#include "log.h"
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define SECTOR_MASK 511u
+
+/* The first that matches opens it; aio takes every path. */
+static const struct disk_ops *const disk_backends[] = {
+	&disk_null_ops,
+	&disk_aio_ops,
+};
+
+int disk_open_with(const struct disk_ops *ops, struct disk **dp,
+		   const struct disk_params *params)
+{
+	struct disk *disk;
+	int err;
+
+	disk = calloc(1, sizeof(*disk));
+	if (!disk) {
+		log_error("--disk %s: out of memory", params->path);
+		return -ENOMEM;
+	}
+	disk->ops = ops;
+	err = ops->open(disk, params);
+	if (err) {
+		free(disk);
+		return err;
+	}
+	assert(disk->info.size && !(disk->info.size & SECTOR_MASK));
+	assert(disk->info.physical_size >= disk->info.block_size);
+	disk->info.backend = ops->name;
+	*dp = disk;
+	return 0;
+}
+
+int disk_open(struct disk **dp, const struct disk_params *params)
+{
+	size_t i = 0;
+
+	while (!disk_backends[i]->match(params->path))
+		i++;
+	return disk_open_with(disk_backends[i], dp, params);
+}
+
+void disk_close(struct disk *disk)
+{
+	if (!disk)
+		return;
+	disk->ops->close(disk);
+	free(disk);
+}
+
+const struct disk_info *disk_info(const struct disk *disk)
+{
+	return &disk->info;
+}
+
+int disk_queue_new(struct disk *disk, struct iothread *thread,
+		   unsigned int depth, struct disk_queue **qp)
+{
+	struct disk_queue *q;
+	int err;
+
+	assert(depth && depth <= 1u << 16);	/* tags are 16 bits */
+	q = aligned_alloc(128, 128);
+	_Static_assert(sizeof(*q) <= 128, "one line, one owner");
+	if (!q) {
+		log_error("disk queue of %u requests: out of memory", depth);
+		return -ENOMEM;
+	}
+	*q = (struct disk_queue){ disk->ops, disk, depth, NULL, NULL };
+	err = q->ops->queue_init(q, thread);
+	if (err) {
+		free(q);
+		return err;
+	}
+	*qp = q;
+	return 0;
+}
+
+void disk_queue_free(struct disk_queue *q)
+{
+	if (!q)
+		return;
+	q->ops->queue_exit(q);
+	free(q);
+}
+
+void disk_stage(struct disk_queue *q, struct disk_req *req)
+{
+	assert(req->tag < q->depth);
+	if (req->op != DISK_FLUSH) {
+		assert(!((req->offset | req->len) & SECTOR_MASK));
+		assert(req->len <= q->disk->info.size &&
+		       req->offset <= q->disk->info.size - req->len);
+	}
+	q->ops->stage(q, req);
+}
+
+const struct disk_thread_stats *disk_thread_stats(const struct disk_queue *q)
+{
+	return q->stats;
+}

@@ -1,0 +1,452 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The host file behind a disk: a raw image or a block device.
+ *
+ * image_open() guarantees that the file is one that can hold a disk, that its
+ * size and the alignment it wants are those the host reports, and that nobody
+ * else who asks is writing to it.  What it refuses it tells in one line, with
+ * the remedy.  Called at set-up, on any thread; nothing here is on the I/O path.
+ */
+#include "disk/image.h"
+#include "log.h"
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <linux/blkzoned.h>
+#include <linux/magic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+/* What <sys/mount.h> lacks; <linux/fs.h> does not go with <sys/uio.h>. */
+#ifndef BLKPBSZGET
+#define BLKIOOPT _IO(0x12, 121)
+#define BLKPBSZGET _IO(0x12, 123)
+#endif
+
+#define SECTOR 512u
+#define BLOCK_MAX 4096u		/* a larger block is not offered to guests */
+#define PHYSICAL_MAX 65536u	/* st_blksize of a network file system lies */
+
+/* --- who holds it -------------------------------------------------------- */
+
+/* Whether /proc/@pid/fd/@fd is the file of @st, OFD-locked against us. */
+static bool image_fd_locks(const char *pid, const char *fd,
+			   const struct stat *st, bool shared)
+{
+	char path[PATH_MAX], line[256];
+	bool found = false;
+	struct stat other;
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/proc/%s/fd/%s", pid, fd);
+	if (stat(path, &other) || other.st_ino != st->st_ino ||
+	    other.st_dev != st->st_dev)
+		return false;
+	snprintf(path, sizeof(path), "/proc/%s/fdinfo/%s", pid, fd);
+	f = fopen(path, "re");
+	if (!f)
+		return false;
+	while (!found && fgets(line, sizeof(line), f))
+		found = !strncmp(line, "lock:", 5) && strstr(line, "OFDLCK") &&
+			(!shared || strstr(line, "WRITE"));
+	fclose(f);
+	return found;
+}
+
+static bool image_process_locks(const char *pid, const struct stat *st,
+				bool shared)
+{
+	bool found = false;
+	struct dirent *e;
+	char path[300];
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%.255s/fd", pid);
+	dir = opendir(path);
+	if (!dir)
+		return false;
+	while (!found && (e = readdir(dir)))
+		found = isdigit((unsigned char)e->d_name[0]) &&
+			image_fd_locks(pid, e->d_name, st, shared);
+	closedir(dir);
+	return found;
+}
+
+/* F_OFD_GETLK tells no pid for OFD locks, so look for it.  0: not visible. */
+static int image_find_holder(const struct stat *st, bool shared)
+{
+	struct dirent *e;
+	int pid = 0;
+	DIR *dir;
+
+	dir = opendir("/proc");
+	if (!dir)
+		return 0;
+	while (!pid && (e = readdir(dir)))
+		if (isdigit((unsigned char)e->d_name[0]) &&
+		    image_process_locks(e->d_name, st, shared))
+			pid = atoi(e->d_name);
+	closedir(dir);
+	return pid;
+}
+
+static void image_process_name(int pid, char *name, size_t size)
+{
+	char path[64];
+	FILE *f;
+
+	snprintf(name, size, "?");
+	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
+	f = fopen(path, "re");
+	if (!f)
+		return;
+	if (fgets(name, (int)size, f))
+		name[strcspn(name, "\n")] = '\0';
+	fclose(f);
+}
+
+/* @pid: the holder if it is known already; @unknown: who it is if not found. */
+static int image_in_use(const struct disk_params *params, int pid,
+			const char *unknown)
+{
+	struct stat st;
+	char name[32];
+
+	if (pid <= 0 && !stat(params->path, &st))
+		pid = image_find_holder(&st, params->readonly);
+	if (pid <= 0) {
+		log_error("--disk %s: in use by %s; stop that, or add `lock=off` to share it at your own risk",
+			  params->path, unknown);
+		return -EBUSY;
+	}
+	image_process_name(pid, name, sizeof(name));
+	log_error("--disk %s: in use by pid %d (%s)%s; stop it, or add `lock=off` to share it at your own risk",
+		  params->path, pid, name,
+		  pid == getpid() ? ", this lkvm itself: is it given twice?" :
+				    "");
+	return -EBUSY;
+}
+
+static int image_lock(struct image *img, const struct disk_params *params)
+{
+	struct flock lock = {
+		.l_type = params->readonly ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+	int err;
+
+	if (!params->lock || !fcntl(img->fd, F_OFD_SETLK, &lock))
+		return 0;
+	err = errno;
+	if (err != EAGAIN && err != EACCES) {
+		log_error("--disk %s: cannot be locked: %s; add `lock=off` if nobody else uses it",
+			  params->path, strerror(err));
+		return -err;
+	}
+	if (fcntl(img->fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+		lock.l_pid = 0;
+	return image_in_use(params, lock.l_pid, "another process");
+}
+
+/* --- open ---------------------------------------------------------------- */
+
+static int image_open_failed(const struct disk_params *params, int err)
+{
+	const char *path = params->path;
+	bool readable = !access(path, R_OK);
+
+	switch (err) {
+	case ENOENT:
+		log_error("--disk %s: no such file; create it with `truncate -s 8G %s`, or with fallocate to reserve its space",
+			  path, path);
+		break;
+	case EACCES:
+	case EPERM:
+		log_error("--disk %s: no permission to %s it; %schange its owner or mode",
+			  path, params->readonly ? "read" : "write",
+			  !params->readonly && readable ?
+				  "add `ro` to only read it, or " : "");
+		break;
+	case EROFS:
+		log_error("--disk %s: it cannot be written, only read; add `ro`",
+			  path);
+		break;
+	case EBUSY:
+		return image_in_use(params, 0,
+				    "the host's kernel (mounted, swap, RAID or LVM? see lsblk)");
+	case EMFILE:
+	case ENFILE:
+		log_error("--disk %s: %s; raise `ulimit -n`", path,
+			  strerror(err));
+		break;
+	default:
+		log_error("--disk %s: cannot be opened: %s; check the path",
+			  path, strerror(err));
+	}
+	return -err;
+}
+
+static int image_check_type(const char *path, mode_t mode)
+{
+	const char *what;
+
+	switch (mode & S_IFMT) {
+	case S_IFREG:
+	case S_IFBLK:
+		return 0;
+	case S_IFDIR:
+		what = "a directory";
+		break;
+	case S_IFCHR:
+		what = "a character device";
+		break;
+	case S_IFIFO:
+		what = "a FIFO";
+		break;
+	default:
+		what = "a socket";
+	}
+	log_error("--disk %s: it is %s; give a raw image file or a block device",
+		  path, what);
+	return S_ISDIR(mode) ? -EISDIR : -ENOTBLK;
+}
+
+/* A tmpfs takes O_DIRECT since Linux 6.6, but is nothing but page cache. */
+static bool image_is_tmpfs(int fd)
+{
+	struct statfs fs;
+
+	return !fstatfs(fd, &fs) &&
+	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
+static int image_open_fd(struct image *img, const struct disk_params *params)
+{
+	int flags = O_CLOEXEC | (params->readonly ? O_RDONLY : O_RDWR);
+	struct stat st;
+	int err;
+
+	/* Before open(), which would wait for the other end of a FIFO. */
+	if (stat(params->path, &st))
+		return image_open_failed(params, errno);
+	err = image_check_type(params->path, st.st_mode);
+	if (err)
+		return err;
+	/* Tells a mounted device, or one that is part of another. */
+	if (S_ISBLK(st.st_mode) && !params->readonly && params->lock)
+		flags |= O_EXCL;
+	img->fd = open(params->path, flags | O_DIRECT);
+	img->direct = img->fd >= 0 &&
+		      (S_ISBLK(st.st_mode) || !image_is_tmpfs(img->fd));
+	if (img->fd < 0 && errno == EINVAL)
+		img->fd = open(params->path, flags);
+	if (img->fd < 0)
+		return image_open_failed(params, errno);
+	return 0;
+}
+
+/* --- measure ------------------------------------------------------------- */
+
+static bool is_power_of_2(u32 n)
+{
+	return n && !(n & (n - 1));
+}
+
+/* What the file system or the block device says of direct I/O (Linux 6.1). */
+static bool image_statx_align(struct image *img)
+{
+#ifdef STATX_DIOALIGN
+	struct statx stx;
+
+	if (statx(img->fd, "", AT_EMPTY_PATH, STATX_DIOALIGN, &stx) ||
+	    !(stx.stx_mask & STATX_DIOALIGN))
+		return false;
+	if (!stx.stx_dio_offset_align) {
+		img->direct = false;
+		return true;
+	}
+	img->mem_align = stx.stx_dio_mem_align;
+	img->offset_align = stx.stx_dio_offset_align;
+	return is_power_of_2(img->mem_align) &&
+	       is_power_of_2(img->offset_align);
+#else
+	(void)img;
+	return false;
+#endif
+}
+
+/* Older kernels tell nothing of files: see what a read gets away with. */
+static int image_probe_align(struct image *img)
+{
+	u32 align;
+	char *buf;
+
+	buf = aligned_alloc(2 * BLOCK_MAX, 2 * BLOCK_MAX);
+	if (!buf) {
+		log_error("--disk %s: out of memory", img->path);
+		return -ENOMEM;
+	}
+	/* buf + align is aligned to align, and to no more. */
+	for (align = SECTOR; align < BLOCK_MAX; align = BLOCK_MAX)
+		if (pread(img->fd, buf + align, align, 0) >= 0)
+			break;
+	free(buf);
+	img->mem_align = align;
+	img->offset_align = align;
+	return 0;
+}
+
+static int image_measure_file(struct image *img, struct disk_info *info,
+			      const struct stat *st)
+{
+	info->size = (u64)st->st_size;
+	info->physical_size = (u32)st->st_blksize;
+	if (!is_power_of_2(info->physical_size) ||
+	    info->physical_size > PHYSICAL_MAX)
+		info->physical_size = 0;
+	if (info->size < SECTOR || !img->direct || image_statx_align(img))
+		return 0;
+	return image_probe_align(img);
+}
+
+static int image_measure_bdev(struct image *img, struct disk_info *info,
+			      const struct disk_params *params)
+{
+	int logical = 0, physical = 0, ro = 0;
+	u32 zones = 0;
+
+	if (ioctl(img->fd, BLKGETSIZE64, &info->size) ||
+	    ioctl(img->fd, BLKSSZGET, &logical) ||
+	    ioctl(img->fd, BLKPBSZGET, &physical)) {
+		int err = errno;
+
+		log_error("--disk %s: the block device does not tell its size: %s; check it with `blockdev --report`",
+			  params->path, strerror(err));
+		return -err;
+	}
+	if (!ioctl(img->fd, BLKGETNRZONES, &zones) && zones) {
+		log_error("--disk %s: a zoned block device (%u zones), which lkvm cannot offer; use a conventional one, or put dm-zoned on top",
+			  params->path, zones);
+		return -EOPNOTSUPP;
+	}
+	if (!params->readonly && !ioctl(img->fd, BLKROGET, &ro) && ro)
+		return image_open_failed(params, EROFS);
+	if (ioctl(img->fd, BLKIOOPT, &info->optimal_size))
+		info->optimal_size = 0;
+	info->physical_size = (u32)physical;
+	if (img->direct && !image_statx_align(img)) {
+		img->mem_align = (u32)logical;
+		img->offset_align = (u32)logical;
+	}
+	return 0;
+}
+
+static int image_check_size(const char *path, u64 size)
+{
+	if (!size) {
+		log_error("--disk %s: it is empty; give it a size, as with `truncate -s 8G %s`",
+			  path, path);
+		return -EINVAL;
+	}
+	if (size % SECTOR) {
+		log_error("--disk %s: its size, %llu bytes, is not a multiple of 512; `truncate -s %%512 %s` rounds it up",
+			  path, (unsigned long long)size, path);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+/* From what the host wants to what the guest is told. */
+static void image_settle(struct image *img, struct disk_info *info)
+{
+	if (!img->direct) {
+		img->mem_align = 1;
+		img->offset_align = 1;
+		log_warn("--disk %s: no direct I/O here, so the host's page cache is used and a request may block its I/O thread; ext4, XFS and block devices do better",
+			 img->path);
+	}
+	info->block_size = img->offset_align;
+	if (info->block_size < SECTOR)
+		info->block_size = SECTOR;
+	if (info->block_size > BLOCK_MAX)
+		info->block_size = BLOCK_MAX;
+	/* The last sectors could not be reached in such blocks. */
+	if (info->size % info->block_size)
+		info->block_size = SECTOR;
+	if (info->physical_size < info->block_size)
+		info->physical_size = info->block_size;
+}
+
+/*
+ * Writes smaller than the host's blocks go through the page cache, which reads,
+ * modifies and writes whole blocks.  That needs a second open file of the very
+ * same inode: by way of /proc, whatever the path names by now.
+ */
+static int image_open_buffered(struct image *img,
+			       const struct disk_params *params)
+{
+	char self[32];
+
+	/* Not direct after all (a journalled or encrypted file). */
+	if (!img->direct &&
+	    fcntl(img->fd, F_SETFL, fcntl(img->fd, F_GETFL) & ~O_DIRECT))
+		return image_open_failed(params, errno);
+	if (img->offset_align <= SECTOR || params->readonly)
+		return 0;
+	snprintf(self, sizeof(self), "/proc/self/fd/%d", img->fd);
+	img->buffered_fd = open(self, O_RDWR | O_CLOEXEC);
+	if (img->buffered_fd < 0)
+		return image_open_failed(params, errno);
+	return 0;
+}
+
+int image_open(struct image *img, struct disk_info *info,
+	       const struct disk_params *params)
+{
+	struct stat st;
+	int err;
+
+	*info = (struct disk_info){ .readonly = params->readonly };
+	*img = (struct image){ .fd = -1, .buffered_fd = -1 };
+	img->path = strdup(params->path);
+	if (!img->path) {
+		log_error("--disk %s: out of memory", params->path);
+		return -ENOMEM;
+	}
+	err = image_open_fd(img, params);
+	if (!err)
+		err = image_lock(img, params);
+	if (err)
+		return err;
+	if (fstat(img->fd, &st))
+		return image_open_failed(params, errno);
+	if (S_ISBLK(st.st_mode))
+		err = image_measure_bdev(img, info, params);
+	else
+		err = image_measure_file(img, info, &st);
+	if (!err)
+		err = image_check_size(img->path, info->size);
+	if (err)
+		return err;
+	image_settle(img, info);
+	info->direct = img->direct;
+	return image_open_buffered(img, params);
+}
+
+void image_close(struct image *img)
+{
+	if (img->buffered_fd >= 0)
+		close(img->buffered_fd);
+	if (img->fd >= 0)
+		close(img->fd);
+	free(img->path);
+	*img = (struct image){ .fd = -1, .buffered_fd = -1 };
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The host file behind a disk: opened, measured and locked once, by any
+ * thread, and constant from then on, so that all I/O threads may read it.
+ * Private to the back ends.
+ */
+#ifndef LKVM_DISK_IMAGE_H
+#define LKVM_DISK_IMAGE_H
+
+#include "disk/disk.h"
+
+struct image {
+	char *path;		/* for messages */
+	int fd;			/* O_DIRECT if direct */
+	int buffered_fd;	/* same file, page cache, for small writes; or -1 */
+	bool direct;
+	u32 mem_align;		/* of a buffer's address; 1: any */
+	u32 offset_align;	/* of offsets and lengths; 1: any */
+};
+
+/* Fills @img and @info but for its backend.  0 or -errno, with a message. */
+int image_open(struct image *img, struct disk_info *info,
+	       const struct disk_params *params);
+/* Also of an image that image_open() refused. */
+void image_close(struct image *img);
+
+#endif

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * THE seam between a block device and the host file behind it.
+ *
+ * A disk is opened once, by any thread.  Each virtqueue has a disk_queue of its
+ * own, which belongs to one I/O thread: disk_stage() is called on that thread,
+ * and req->done() runs on it, exactly once per staged request, inside a later
+ * run or flush of that thread's turn (kvm/iothread.h), never inside
+ * disk_stage() itself.  Staging only prepares: everything that the queues of
+ * one thread staged in a turn is submitted together at the end of the turn.
+ */
+#ifndef LKVM_DISK_DISK_H
+#define LKVM_DISK_DISK_H
+
+#include "endian.h"
+#include <sys/uio.h>
+
+struct disk;
+struct disk_queue;
+struct iothread;
+
+enum disk_op {
+	DISK_READ,
+	DISK_WRITE,
+	DISK_FLUSH,	/* covers every write that was done before it is staged */
+};
+
+struct disk_req {
+	enum disk_op op;
+	u16 tag;		/* below the queue's depth, unique in flight */
+	u32 niov;
+	u64 offset;		/* bytes, multiple of 512; offset + len <= size */
+	u64 len;		/* bytes, multiple of 512, sum of iov */
+	struct iovec *iov;	/* the disk may change it */
+	/* @err: 0 or a negative errno. */
+	void (*done)(struct disk_req *req, int err);
+};
+
+struct disk_params {
+	const char *path;	/* raw image, block device, or null:SIZE */
+	bool readonly;
+	bool lock;		/* OFD lock: exclusive, shared if readonly */
+};
+
+/* What the guest may be told; read from the host at open, never assumed. */
+struct disk_info {
+	u64 size;		/* bytes, multiple of 512 */
+	u32 block_size;		/* bytes that can be written alone: 512..4096 */
+	u32 physical_size;	/* bytes that are written without read; >= block_size */
+	u32 optimal_size;	/* bytes of a good transfer, 0: unknown */
+	bool readonly;
+	bool direct;		/* O_DIRECT: the host's page cache is bypassed */
+	const char *backend;	/* "aio", "null" */
+};
+
+/* Written by the owning I/O thread alone; others may read (read_once()). */
+struct disk_thread_stats {
+	u64 submits;		/* io_submit system calls */
+	u64 submitted;		/* requests they carried */
+	u64 reaps;		/* looks at the completion ring that found any */
+	u64 bounced;		/* requests copied because memory was misaligned */
+	u64 buffered;		/* requests below the disk's alignment */
+	u64 continued;		/* short transfers continued */
+	u64 retried;		/* submits the kernel put off with EAGAIN */
+};
+
+/* 0 or -errno, with one message that names the path and the remedy. */
+int disk_open(struct disk **dp, const struct disk_params *params);
+void disk_close(struct disk *disk);
+const struct disk_info *disk_info(const struct disk *disk);
+
+/*
+ * A queue for up to @depth requests in flight, served by @thread, which must
+ * not run yet.  0 or -errno.
+ */
+int disk_queue_new(struct disk *disk, struct iothread *thread,
+		   unsigned int depth, struct disk_queue **qp);
+/* Nothing may be in flight, and the thread must have stopped. */
+void disk_queue_free(struct disk_queue *q);
+
+void disk_stage(struct disk_queue *q, struct disk_req *req);
+
+/* What the back end did on the thread that serves @q; NULL if it counts nothing. */
+const struct disk_thread_stats *disk_thread_stats(const struct disk_queue *q);
+
+#endif
