@@ -1,0 +1,377 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The PCI host bridge and its functions' configuration space.
+ *
+ * A function's configuration is an array of bytes with a mask of those bits
+ * that the guest can write; sizing a BAR works by its mask alone.  What a write
+ * changes in the decoding is worked out after it.  The bridge claims the whole
+ * PCI window of the MMIO bus, and finds the BAR behind an address itself, since
+ * BARs move while the guest runs.
+ */
+#include "kvm/pci.h"
+#include "arch.h"
+#include "barrier.h"
+#include "kvm/event.h"
+#include "kvm/vm.h"
+#include "log.h"
+#include <assert.h>
+#include <errno.h>
+#include <linux/pci_regs.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define FIRST_CAP 0x40	/* behind the type 0 header */
+#define COMMAND_MASK \
+	(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE)
+
+struct pci_host {
+	struct vm *vm;
+	pthread_mutex_t lock;	/* configuration spaces and BAR addresses */
+	struct pci_function bridge;
+	struct pci_function *slots[PCI_SLOTS];
+	u64 next_bar;		/* where "firmware" puts the next one */
+};
+
+static void put_le16(u8 *p, u16 v)
+{
+	p[0] = (u8)v;
+	p[1] = (u8)(v >> 8);
+}
+
+static void put_le32(u8 *p, u32 v)
+{
+	put_le16(p, (u16)v);
+	put_le16(p + 2, (u16)(v >> 16));
+}
+
+static u32 get_le32(const u8 *p)
+{
+	return p[0] | (u32)p[1] << 8 | (u32)p[2] << 16 | (u32)p[3] << 24;
+}
+
+void pci_function_init(struct pci_function *fn,
+		       const struct pci_function_ops *ops,
+		       const struct pci_ids *ids)
+{
+	memset(fn, 0, sizeof(*fn));
+	fn->ops = ops;
+	fn->next_cap = FIRST_CAP;
+	fn->intx_fd = -1;
+	fn->intx_resample_fd = -1;
+	put_le16(fn->config + PCI_VENDOR_ID, ids->vendor);
+	put_le16(fn->config + PCI_DEVICE_ID, ids->device);
+	put_le16(fn->config + PCI_SUBSYSTEM_VENDOR_ID, ids->subvendor);
+	put_le16(fn->config + PCI_SUBSYSTEM_ID, ids->subdevice);
+	put_le32(fn->config + PCI_CLASS_REVISION,
+		 ids->class_code << 8 | ids->revision);
+	put_le16(fn->wmask + PCI_COMMAND, COMMAND_MASK);
+	fn->wmask[PCI_INTERRUPT_LINE] = 0xff;
+	fn->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
+}
+
+void pci_function_add_bar(struct pci_function *fn, unsigned int bar, u32 size)
+{
+	assert(bar < PCI_BARS && size >= 16 && !(size & (size - 1)));
+	fn->bar[bar].size = size;
+	put_le32(fn->wmask + PCI_BASE_ADDRESS_0 + 4 * bar, ~(size - 1));
+}
+
+unsigned int pci_function_add_cap(struct pci_function *fn, u8 id,
+				  const void *cap, const void *wmask,
+				  unsigned int len)
+{
+	unsigned int at = fn->next_cap;
+
+	assert(at + len <= PCI_CONFIG_SIZE);
+	memcpy(fn->config + at, cap, len);
+	if (wmask)
+		memcpy(fn->wmask + at, wmask, len);
+	fn->config[at + PCI_CAP_LIST_ID] = id;
+	fn->config[at + PCI_CAP_LIST_NEXT] = 0;
+	if (fn->last_cap)
+		fn->config[fn->last_cap + PCI_CAP_LIST_NEXT] = (u8)at;
+	else
+		fn->config[PCI_CAPABILITY_LIST] = (u8)at;
+	fn->config[PCI_STATUS] |= PCI_STATUS_CAP_LIST;
+	fn->last_cap = (u8)at;
+	fn->next_cap = (u8)((at + len + 3) & ~3u);
+	return at;
+}
+
+/* Firmware's work: an address in the window for each BAR.  0 or -ENOSPC. */
+static int pci_place_bars(struct pci_host *host, struct pci_function *fn)
+{
+	for (unsigned int i = 0; i < PCI_BARS; i++) {
+		u64 size = fn->bar[i].size;
+		u64 addr = (host->next_bar + size - 1) & ~(size - 1);
+
+		if (!size)
+			continue;
+		if (addr + size > arch_pci_window.base + arch_pci_window.size)
+			return -ENOSPC;
+		put_le32(fn->config + PCI_BASE_ADDRESS_0 + 4 * i, (u32)addr);
+		host->next_bar = addr + size;
+	}
+	return 0;
+}
+
+static void pci_intx_ended(void *arg)
+{
+	struct pci_function *fn = arg;
+
+	event_clear(fn->intx_resample_fd);
+	if (fn->ops->intx_level(fn))
+		pci_function_intx(fn);
+}
+
+static int pci_intx_connect(struct pci_host *host, struct pci_function *fn)
+{
+	fn->intx_gsi = arch_pci_intx_gsi(fn->slot);
+	fn->config[PCI_INTERRUPT_PIN] = 1;
+	fn->config[PCI_INTERRUPT_LINE] = (u8)fn->intx_gsi;
+	fn->intx_fd = event_new();
+	fn->intx_resample_fd = event_new();
+	if (fn->intx_fd < 0 || fn->intx_resample_fd < 0) {
+		log_error("cannot create an eventfd; raise the limit of open files (ulimit -n)");
+		return -EMFILE;
+	}
+	vm_watch(host->vm, fn->intx_resample_fd, POLLIN, pci_intx_ended, fn);
+	return irqfd_attach(host->vm, fn->intx_fd, fn->intx_gsi,
+			    fn->intx_resample_fd);
+}
+
+int pci_function_add(struct pci_host *host, struct pci_function *fn)
+{
+	unsigned int slot = 1;	/* 0 is the bridge */
+	int err;
+
+	while (slot < PCI_SLOTS && host->slots[slot])
+		slot++;
+	if (slot == PCI_SLOTS) {
+		log_error("no PCI slot is free: at most %d devices",
+			  PCI_SLOTS - 1);
+		return -ENOSPC;
+	}
+	err = pci_place_bars(host, fn);
+	if (err) {
+		log_error("the PCI memory window is full: fewer disks or queues");
+		return err;
+	}
+	fn->host = host;
+	fn->slot = (u8)slot;
+	if (fn->ops->intx_level) {
+		err = pci_intx_connect(host, fn);
+		if (err)
+			return err;
+	}
+	host->slots[slot] = fn;
+	return 0;
+}
+
+void pci_function_remove(struct pci_function *fn)
+{
+	if (fn->host) {
+		fn->host->slots[fn->slot] = NULL;
+		if (fn->intx_fd >= 0)
+			irqfd_detach(fn->host->vm, fn->intx_fd, fn->intx_gsi);
+	}
+	if (fn->intx_fd >= 0)
+		close(fn->intx_fd);
+	if (fn->intx_resample_fd >= 0)
+		close(fn->intx_resample_fd);
+}
+
+void pci_function_intx(struct pci_function *fn)
+{
+	if (!(read_once(&fn->config[PCI_COMMAND + 1]) &
+	      PCI_COMMAND_INTX_DISABLE >> 8))
+		event_signal(fn->intx_fd);
+}
+
+struct pci_function *pci_host_function(struct pci_host *host, unsigned int slot)
+{
+	return slot < PCI_SLOTS ? host->slots[slot] : NULL;
+}
+
+/* Where a BAR decodes by its registers; 0 when nowhere.  Lock held. */
+static u64 pci_bar_address(const struct pci_function *fn, unsigned int bar)
+{
+	const struct arch_pci_window *w = &arch_pci_window;
+	u64 addr = get_le32(fn->config + PCI_BASE_ADDRESS_0 + 4 * bar) & ~0xfu;
+	u64 size = fn->bar[bar].size;
+
+	if (!size || !(fn->config[PCI_COMMAND] & PCI_COMMAND_MEMORY))
+		return 0;
+	if (addr < w->base || addr + size > w->base + w->size)
+		return 0;
+	return addr;
+}
+
+static void pci_update_decoding(struct pci_function *fn)
+{
+	for (unsigned int i = 0; i < PCI_BARS; i++) {
+		u64 addr = pci_bar_address(fn, i);
+
+		if (addr == fn->bar[i].addr)
+			continue;
+		fn->bar[i].addr = addr;
+		if (fn->ops->bar_moved)
+			fn->ops->bar_moved(fn, i, addr);
+	}
+}
+
+static struct pci_function *pci_find(struct pci_host *host, unsigned int bus,
+				     unsigned int devfn, unsigned int offset,
+				     unsigned int len)
+{
+	if (bus || devfn & 7 || offset + len > PCI_CONFIG_SIZE)
+		return NULL;
+	return pci_host_function(host, devfn >> 3);
+}
+
+void pci_config_read(struct pci_host *host, unsigned int bus,
+		     unsigned int devfn, unsigned int offset, void *data,
+		     unsigned int len)
+{
+	struct pci_function *fn = pci_find(host, bus, devfn, offset, len);
+
+	memset(data, 0xff, len);
+	if (!fn)
+		return;
+	if (fn->ops->config_read)
+		fn->ops->config_read(fn, offset, len);
+	pthread_mutex_lock(&host->lock);
+	memcpy(data, fn->config + offset, len);
+	pthread_mutex_unlock(&host->lock);
+}
+
+void pci_config_write(struct pci_host *host, unsigned int bus,
+		      unsigned int devfn, unsigned int offset, const void *data,
+		      unsigned int len)
+{
+	struct pci_function *fn = pci_find(host, bus, devfn, offset, len);
+	const u8 *bytes = data;
+
+	if (!fn)
+		return;
+	pthread_mutex_lock(&host->lock);
+	for (unsigned int i = 0; i < len; i++) {
+		u8 mask = fn->wmask[offset + i];
+		u8 *byte = &fn->config[offset + i];
+
+		write_once(byte, (u8)((*byte & ~mask) | (bytes[i] & mask)));
+	}
+	pci_update_decoding(fn);
+	pthread_mutex_unlock(&host->lock);
+	if (fn->ops->config_written)
+		fn->ops->config_written(fn, offset, len);
+	if (fn->ops->intx_level && fn->ops->intx_level(fn))
+		pci_function_intx(fn);	/* it may just have been enabled */
+}
+
+static void ecam_read(void *ctx, u64 offset, void *data, unsigned int len)
+{
+	pci_config_read(ctx, 0, (unsigned int)(offset >> 12), offset & 0xfff,
+			data, len);
+}
+
+static void ecam_write(void *ctx, u64 offset, const void *data,
+		       unsigned int len)
+{
+	pci_config_write(ctx, 0, (unsigned int)(offset >> 12), offset & 0xfff,
+			 data, len);
+}
+
+const struct bus_ops pci_ecam_ops = {
+	.read = ecam_read,
+	.write = ecam_write,
+};
+
+/* The function and BAR at @addr; *@offset is relative to the BAR. */
+static struct pci_function *pci_window_find(struct pci_host *host, u64 addr,
+					    unsigned int len, unsigned int *bar,
+					    u32 *offset)
+{
+	struct pci_function *found = NULL;
+
+	pthread_mutex_lock(&host->lock);
+	for (unsigned int s = 0; s < PCI_SLOTS && !found; s++) {
+		struct pci_function *fn = host->slots[s];
+
+		for (unsigned int i = 0; fn && i < PCI_BARS; i++) {
+			u64 off = addr - fn->bar[i].addr;
+
+			if (!fn->bar[i].addr || off >= fn->bar[i].size ||
+			    len > fn->bar[i].size - off)
+				continue;
+			*bar = i;
+			*offset = (u32)off;
+			found = fn;
+			break;
+		}
+	}
+	pthread_mutex_unlock(&host->lock);
+	return found;
+}
+
+static void pci_window_read(void *ctx, u64 addr, void *data, unsigned int len)
+{
+	struct pci_function *fn;
+	unsigned int bar;
+	u32 offset;
+
+	fn = pci_window_find(ctx, arch_pci_window.base + addr, len, &bar,
+			     &offset);
+	if (fn)
+		fn->ops->bar_read(fn, bar, offset, data, len);
+}
+
+static void pci_window_write(void *ctx, u64 addr, const void *data,
+			     unsigned int len)
+{
+	struct pci_function *fn;
+	unsigned int bar;
+	u32 offset;
+
+	fn = pci_window_find(ctx, arch_pci_window.base + addr, len, &bar,
+			     &offset);
+	if (fn)
+		fn->ops->bar_write(fn, bar, offset, data, len);
+}
+
+static const struct bus_ops pci_window_ops = {
+	.read = pci_window_read,
+	.write = pci_window_write,
+};
+
+int pci_host_new(struct pci_host **hp, struct vm *vm)
+{
+	static const struct pci_function_ops bridge_ops;
+	static const struct pci_ids bridge_ids = {
+		.vendor = 0x1b36,	/* Red Hat: generic PCI host bridge */
+		.device = 0x0008,
+		.class_code = 0x060000,
+	};
+	struct pci_host *host = calloc(1, sizeof(*host));
+
+	if (!host)
+		return log_no_memory();
+	host->vm = vm;
+	host->next_bar = arch_pci_window.base;
+	pthread_mutex_init(&host->lock, NULL);
+	pci_function_init(&host->bridge, &bridge_ops, &bridge_ids);
+	host->slots[0] = &host->bridge;
+	bus_add(&vm->mmio, arch_pci_window.base, arch_pci_window.size,
+		&pci_window_ops, host);
+	*hp = host;
+	return 0;
+}
+
+void pci_host_free(struct pci_host *host)
+{
+	pthread_mutex_destroy(&host->lock);
+	free(host);
+}
