@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The virtio block device (virtio 1.2, 5.2) on a disk.
+ *
+ * Each of its queues belongs to one I/O thread, which pops requests, stages
+ * them on the queue's own disk_queue, and completes each of them once.
+ */
+#ifndef LKVM_VIRTIO_BLK_H
+#define LKVM_VIRTIO_BLK_H
+
+#include "endian.h"
+
+struct disk;
+struct disk_queue;
+struct guest_memory;
+struct iothread;
+struct virtio_blk;
+struct virtio_device;
+
+#define VIRTIO_BLK_QUEUE_SIZE_MIN 4	/* seg_max is the size less 2 */
+
+struct virtio_blk_params {
+	const char *name;		/* "vda" */
+	const char *serial;		/* up to 20 bytes, GET_ID */
+	unsigned int nqueues;
+	u16 queue_size;			/* a power of two */
+	unsigned int nthreads;
+	struct iothread **threads;	/* queue q runs on q modulo nthreads */
+};
+
+/* Written by the owning I/O thread alone; others may read (read_once()). */
+struct virtio_blk_stats {
+	u64 reads;
+	u64 writes;
+	u64 flushes;
+	u64 others;		/* GET_ID and unknown types */
+	u64 read_bytes;
+	u64 written_bytes;
+	u64 errors;		/* completed with IOERR or UNSUPP */
+	u64 batches;		/* looks at the avail ring that found requests */
+	u64 publications;	/* of the used index */
+	u64 interrupts;		/* sent */
+	u64 suppressed;		/* publications for which none was wanted */
+};
+
+/* The configuration space and class for the transport. */
+#define VIRTIO_BLK_CONFIG_LEN 60	/* 5.2.4, up to write_zeroes */
+#define VIRTIO_BLK_CLASS_CODE 0x018000	/* mass storage, other */
+
+/* The threads must not run yet.  0 or -errno. */
+int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
+		   struct disk *disk, const struct virtio_blk_params *params);
+/* The threads have stopped. */
+void virtio_blk_free(struct virtio_blk *blk);
+
+struct virtio_device *virtio_blk_device(struct virtio_blk *blk);
+unsigned int virtio_blk_nqueues(const struct virtio_blk *blk);
+const struct virtio_blk_stats *virtio_blk_stats(const struct virtio_blk *blk,
+						unsigned int q);
+/* Wake-ups of queue @q's thread by a kick. */
+u64 virtio_blk_kicks(const struct virtio_blk *blk, unsigned int q);
+const struct disk_queue *virtio_blk_disk_queue(const struct virtio_blk *blk,
+					       unsigned int q);
+struct iothread *virtio_blk_thread(const struct virtio_blk *blk,
+				   unsigned int q);
+
+#endif

@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * virtio-blk requests (virtio 1.2, 5.2.6): decode, check, hand to the disk,
+ * complete once.
+ *
+ * Everything here runs on the queue's I/O thread, and touches this queue alone.
+ */
+#include "virtio/blk.h"
+#include "barrier.h"
+#include "disk/disk.h"
+#include "kvm/iothread.h"
+#include "log.h"
+#include "virtio/blk_queue.h"
+#include "virtio/device.h"
+#include <stdlib.h>
+#include <string.h>
+
+static struct blk_queue *to_blk_queue(struct iothread_client *c)
+{
+	return (struct blk_queue *)((char *)c -
+				    offsetof(struct blk_queue, client));
+}
+
+/* Counters have one writer; a reader may see any of their values, untorn. */
+static void count(u64 *counter, u64 n)
+{
+	write_once(counter, *counter + n);
+}
+
+/* Buffers of a request that are not used up yet. */
+struct buffers {
+	struct iovec *iov;
+	unsigned int n;
+};
+
+/* Copy the next @len bytes out; false if there are fewer. */
+static bool buffers_take(struct buffers *b, void *to, size_t len)
+{
+	u8 *dst = to;
+
+	while (len) {
+		size_t part;
+
+		if (!b->n)
+			return false;
+		part = b->iov->iov_len < len ? b->iov->iov_len : len;
+		memcpy(dst, b->iov->iov_base, part);
+		dst += part;
+		len -= part;
+		b->iov->iov_base = (u8 *)b->iov->iov_base + part;
+		b->iov->iov_len -= part;
+		if (!b->iov->iov_len) {
+			b->iov++;
+			b->n--;
+		}
+	}
+	return true;
+}
+
+/* Cut off the last byte and return where it is; NULL if there is none. */
+static u8 *buffers_cut_last(struct buffers *b)
+{
+	while (b->n) {
+		struct iovec *last = &b->iov[b->n - 1];
+
+		if (last->iov_len) {
+			u8 *byte = (u8 *)last->iov_base + last->iov_len - 1;
+
+			if (!--last->iov_len)
+				b->n--;
+			return byte;
+		}
+		b->n--;
+	}
+	return NULL;
+}
+
+static u64 buffers_len(const struct buffers *b)
+{
+	u64 len = 0;
+
+	for (unsigned int i = 0; i < b->n; i++)
+		len += b->iov[i].iov_len;
+	return len;
+}
+
+static struct blk_request *blk_request_get(struct blk_queue *q)
+{
+	return &q->requests[q->free[--q->nfree]];
+}
+
+static void blk_request_put(struct blk_queue *q, struct blk_request *req)
+{
+	if (!q->nfree)
+		q->client.ready = true;	/* there may be more to take */
+	q->free[q->nfree++] = req->disk.tag;
+}
+
+/*
+ * Every request that was popped ends here, once.  @written: bytes at the start
+ * of its writable buffers that hold data; the status byte is their last.
+ */
+static void blk_complete(struct blk_request *req, u8 status, u32 written)
+{
+	struct blk_queue *q = req->queue;
+
+	if (status != VIRTIO_BLK_S_OK)
+		count(&q->stats.errors, 1);
+	write_once(req->status, status);
+	virtqueue_push(&q->vq, req->head, written);
+	blk_request_put(q, req);
+}
+
+static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
+			 int err)
+{
+	static const char *const verbs[] = {
+		[DISK_READ] = "read",
+		[DISK_WRITE] = "write",
+		[DISK_FLUSH] = "flush",
+	};
+
+	if (__atomic_exchange_n(&q->blk->complained, true, __ATOMIC_RELAXED))
+		return;
+	log_error("%s: host %s of %llu bytes at %llu failed: %s; the guest gets I/O errors (told once)",
+		  q->blk->dev.name, verbs[disk->op],
+		  (unsigned long long)disk->len,
+		  (unsigned long long)disk->offset, strerror(-err));
+}
+
+static void blk_done(struct disk_req *disk, int err)
+{
+	struct blk_request *req = (struct blk_request *)disk;
+	u32 written = 1;
+
+	if (err) {
+		blk_complain(req->queue, disk, err);
+		blk_complete(req, VIRTIO_BLK_S_IOERR, disk->op != DISK_READ);
+		return;
+	}
+	if (disk->op == DISK_READ)
+		written += (u32)disk->len;
+	blk_complete(req, VIRTIO_BLK_S_OK, written);
+}
+
+static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
+		      const struct buffers *data, u64 len)
+{
+	req->disk.op = op;
+	req->disk.offset = offset;
+	req->disk.len = len;
+	req->disk.iov = data->iov;
+	req->disk.niov = data->n;
+	disk_stage(req->queue->disk_queue, &req->disk);
+}
+
+static bool blk_range_ok(const struct virtio_blk *blk, u64 sector, u64 len)
+{
+	return !(len % SECTOR_SIZE) && sector <= blk->sectors &&
+	       len >> SECTOR_SHIFT <= blk->sectors - sector;
+}
+
+static void blk_read(struct blk_request *req, u64 sector,
+		     const struct buffers *data)
+{
+	struct blk_queue *q = req->queue;
+	u64 len = buffers_len(data);
+
+	count(&q->stats.reads, 1);
+	if (!blk_range_ok(q->blk, sector, len)) {
+		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
+		return;
+	}
+	if (!len) {
+		blk_complete(req, VIRTIO_BLK_S_OK, 1);
+		return;
+	}
+	count(&q->stats.read_bytes, len);
+	blk_stage(req, DISK_READ, sector << SECTOR_SHIFT, data, len);
+}
+
+static void blk_write(struct blk_request *req, u64 sector,
+		      const struct buffers *data)
+{
+	struct blk_queue *q = req->queue;
+	u64 len = buffers_len(data);
+
+	count(&q->stats.writes, 1);
+	/* 5.2.6.2: a read-only device fails writes, and changes nothing. */
+	if (q->blk->readonly || !blk_range_ok(q->blk, sector, len)) {
+		blk_complete(req, VIRTIO_BLK_S_IOERR, 1);
+		return;
+	}
+	if (!len) {
+		blk_complete(req, VIRTIO_BLK_S_OK, 1);
+		return;
+	}
+	count(&q->stats.written_bytes, len);
+	blk_stage(req, DISK_WRITE, sector << SECTOR_SHIFT, data, len);
+}
+
+static void blk_flush(struct blk_request *req)
+{
+	static const struct buffers nothing;
+
+	count(&req->queue->stats.flushes, 1);
+	blk_stage(req, DISK_FLUSH, 0, &nothing, 0);
+}
+
+/* 5.2.6: up to 20 bytes of serial number, ended by 0 if shorter. */
+static void blk_get_id(struct blk_request *req, const struct buffers *data)
+{
+	const struct virtio_blk *blk = req->queue->blk;
+	size_t done = 0;
+
+	count(&req->queue->stats.others, 1);
+	for (unsigned int i = 0; i < data->n && done < sizeof(blk->serial); i++) {
+		size_t part = sizeof(blk->serial) - done;
+
+		if (part > data->iov[i].iov_len)
+			part = data->iov[i].iov_len;
+		memcpy(data->iov[i].iov_base, blk->serial + done, part);
+		done += part;
+	}
+	blk_complete(req, VIRTIO_BLK_S_OK, (u32)done + 1);
+}
+
+/*
+ * Take header and status off the chain, wherever the driver put their
+ * boundaries (2.7.4: no assumption about framing), and do what it says.
+ * Returns what is malformed, or NULL.
+ */
+static const char *blk_handle(struct blk_request *req,
+			      const struct virtqueue_chain *chain)
+{
+	struct buffers out = { req->disk.iov, chain->nout };
+	struct buffers in = { req->disk.iov + chain->nout, chain->nin };
+	struct virtio_blk_outhdr header;
+	u64 sector;
+
+	req->head = chain->head;
+	req->status = buffers_cut_last(&in);
+	if (!req->status)
+		return "request without a status byte";
+	if (!buffers_take(&out, &header, sizeof(header)))
+		return "request header";
+	req->type = le32_to_cpu((__force __le32)header.type);
+	sector = le64_to_cpu((__force __le64)header.sector);
+
+	switch (req->type) {
+	case VIRTIO_BLK_T_IN:
+		blk_read(req, sector, &in);
+		break;
+	case VIRTIO_BLK_T_OUT:
+		blk_write(req, sector, &out);
+		break;
+	case VIRTIO_BLK_T_FLUSH:
+		blk_flush(req);
+		break;
+	case VIRTIO_BLK_T_GET_ID:
+		blk_get_id(req, &in);
+		break;
+	default:
+		count(&req->queue->stats.others, 1);
+		blk_complete(req, VIRTIO_BLK_S_UNSUPP, in.n ? 0 : 1);
+	}
+	return NULL;
+}
+
+/* Take one request.  Returns whether there was one. */
+static bool blk_take(struct blk_queue *q)
+{
+	struct blk_request *req = blk_request_get(q);
+	struct virtqueue_chain chain;
+	const char *malformed = NULL;
+	int got;
+
+	req->disk.iov = &q->iovs[(size_t)req->disk.tag * q->depth];
+	got = virtqueue_pop(&q->vq, &chain, req->disk.iov, q->depth);
+	if (got > 0)
+		malformed = blk_handle(req, &chain);
+	else if (got < 0)
+		malformed = q->vq.error;
+	if (got > 0 && !malformed)
+		return true;
+	blk_request_put(q, req);
+	if (malformed) {
+		q->active = false;
+		virtio_device_break(&q->blk->dev,
+				    blk_queue_index(q),
+				    malformed);
+	}
+	return false;
+}
+
+static bool blk_run(struct iothread_client *c)
+{
+	struct blk_queue *q = to_blk_queue(c);
+	bool any = false;
+
+	if (!q->active || read_once(&q->blk->dev.broken))
+		return false;
+	virtqueue_kicks_off(&q->vq);
+	while (q->nfree && blk_take(q))
+		any = true;
+	if (any)
+		count(&q->stats.batches, 1);
+	return any;
+}
+
+static void blk_publish(struct iothread_client *c)
+{
+	struct blk_queue *q = to_blk_queue(c);
+	struct virtio_device *dev = &q->blk->dev;
+
+	if (virtqueue_unpublished(&q->vq)) {
+		count(&q->stats.publications, 1);
+		if (virtqueue_publish(&q->vq)) {
+			count(&q->stats.interrupts, 1);
+			dev->transport->queue_interrupt(
+				dev, blk_queue_index(q));
+		} else {
+			count(&q->stats.suppressed, 1);
+		}
+	}
+	if (q->stopping && blk_queue_idle(q)) {
+		q->stopping = false;
+		sem_post(&q->drained);
+	}
+}
+
+/* With all requests in flight, a completion looks for more, not a kick. */
+static bool blk_sleep(struct iothread_client *c)
+{
+	struct blk_queue *q = to_blk_queue(c);
+
+	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree)
+		return false;
+	return virtqueue_kicks_on(&q->vq);
+}
+
+int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
+{
+	q->requests = calloc(depth, sizeof(*q->requests));
+	q->iovs = calloc((size_t)depth * depth, sizeof(*q->iovs));
+	q->free = calloc(depth, sizeof(*q->free));
+	if (!q->requests || !q->iovs || !q->free)
+		return log_no_memory();
+	q->depth = (u16)depth;
+	for (unsigned int i = 0; i < depth; i++) {
+		q->requests[i].queue = q;
+		q->requests[i].disk.tag = (u16)i;
+		q->requests[i].disk.done = blk_done;
+		q->free[q->nfree++] = (u16)(depth - 1 - i);
+	}
+	return 0;
+}
+
+void blk_queue_free(struct blk_queue *q)
+{
+	free(q->requests);
+	free(q->iovs);
+	free(q->free);
+}
+
+const struct iothread_ops virtio_blk_queue_ops = {
+	.run = blk_run,
+	.publish = blk_publish,
+	.sleep = blk_sleep,
+};

@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The virtio block device (virtio 1.2, 5.2): features, configuration space, and
+ * the beginning and end of its queues.
+ *
+ * A queue starts and stops on its I/O thread, on behalf of the vCPU that asks.
+ * Stopping ends when the last request that was taken is complete and published.
+ */
+#include "virtio/blk.h"
+#include "barrier.h"
+#include "disk/disk.h"
+#include "kvm/iothread.h"
+#include "log.h"
+#include "virtio/blk_queue.h"
+#include "virtio/device.h"
+#include <assert.h>
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ids.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct virtio_blk *to_blk(struct virtio_device *dev)
+{
+	return (struct virtio_blk *)((char *)dev -
+				     offsetof(struct virtio_blk, dev));
+}
+
+/* Runs on the queue's I/O thread. */
+static void blk_queue_start(void *arg)
+{
+	struct blk_queue *q = arg;
+	struct virtio_device *dev = &q->blk->dev;
+	unsigned int index = blk_queue_index(q);
+
+	assert(blk_queue_idle(q));
+	if (virtqueue_init(&q->vq, dev->mem, &dev->queues[index].config,
+			   dev->driver_features)) {
+		virtio_device_break(dev, index, q->vq.error);
+		return;
+	}
+	q->active = true;
+	q->client.ready = true;
+}
+
+static int blk_start(struct virtio_device *dev, unsigned int index)
+{
+	struct blk_queue *q = &to_blk(dev)->queues[index];
+
+	iothread_call(q->thread, blk_queue_start, q);
+	return q->active ? 0 : -EINVAL;
+}
+
+/* Runs on the queue's I/O thread; blk_publish() ends what it begins. */
+static void blk_queue_stop(void *arg)
+{
+	struct blk_queue *q = arg;
+
+	q->active = false;
+	q->stopping = true;
+}
+
+static void blk_stop(struct virtio_device *dev, unsigned int index)
+{
+	struct blk_queue *q = &to_blk(dev)->queues[index];
+
+	iothread_call(q->thread, blk_queue_stop, q);
+	while (sem_wait(&q->drained) < 0 && errno == EINTR)
+		;
+}
+
+static void blk_config_read(struct virtio_device *dev, u32 offset, void *data,
+			    unsigned int len)
+{
+	memcpy(data, (const u8 *)&to_blk(dev)->config + offset, len);
+}
+
+static const struct virtio_device_ops blk_device_ops = {
+	.id = VIRTIO_ID_BLOCK,
+	.queue_start = blk_start,
+	.queue_stop = blk_stop,
+	.config_read = blk_config_read,
+};
+
+static u64 blk_features(const struct disk_info *info)
+{
+	u64 features = 1ULL << VIRTIO_F_VERSION_1 |
+		       1ULL << VIRTIO_F_RING_RESET |
+		       1ULL << VIRTIO_RING_F_EVENT_IDX |
+		       1ULL << VIRTIO_RING_F_INDIRECT_DESC |
+		       1ULL << VIRTIO_BLK_F_MQ |
+		       1ULL << VIRTIO_BLK_F_SEG_MAX |
+		       1ULL << VIRTIO_BLK_F_BLK_SIZE |
+		       1ULL << VIRTIO_BLK_F_TOPOLOGY |
+		       1ULL << VIRTIO_BLK_F_FLUSH;
+
+	if (info->readonly)
+		features |= 1ULL << VIRTIO_BLK_F_RO;
+	return features;
+}
+
+static u8 log2_of(u32 value)
+{
+	return (u8)(31 - __builtin_clz(value));
+}
+
+/* 5.2.4; uapi declares the fields as guest-endian, modern devices are LE. */
+static void blk_fill_config(struct virtio_blk *blk,
+			    const struct virtio_blk_params *params)
+{
+	const struct disk_info *info = disk_info(blk->disk);
+	struct virtio_blk_config *c = &blk->config;
+	u32 block = info->block_size;
+
+	blk->sectors = info->size >> SECTOR_SHIFT;
+	c->capacity = (__force __virtio64)cpu_to_le64(blk->sectors);
+	c->seg_max = (__force __virtio32)cpu_to_le32(params->queue_size - 2u);
+	c->blk_size = (__force __virtio32)cpu_to_le32(block);
+	c->physical_block_exp = log2_of(info->physical_size / block);
+	c->min_io_size =
+		(__force __virtio16)cpu_to_le16((u16)(info->physical_size / block));
+	c->opt_io_size =
+		(__force __virtio32)cpu_to_le32(info->optimal_size / block);
+	c->num_queues = (__force __virtio16)cpu_to_le16((u16)params->nqueues);
+}
+
+static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
+			  const struct virtio_blk_params *params)
+{
+	struct blk_queue *q = &blk->queues[index];
+	int err;
+
+	q->blk = blk;
+	q->thread = params->threads[index % params->nthreads];
+	q->client.ops = &virtio_blk_queue_ops;
+	q->client.fd = blk->dev.queues[index].kick_fd;
+	sem_init(&q->drained, 0, 0);
+	err = blk_queue_alloc(q, params->queue_size);
+	if (err)
+		return err;
+	err = disk_queue_new(blk->disk, q->thread, q->depth, &q->disk_queue);
+	if (err)
+		return err;
+	return iothread_add(q->thread, &q->client);
+}
+
+int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
+		   struct disk *disk, const struct virtio_blk_params *params)
+{
+	struct virtio_blk *blk = calloc(1, sizeof(*blk));
+	size_t size = params->nqueues * sizeof(struct blk_queue);
+	int err;
+
+	if (!blk)
+		return log_no_memory();
+	blk->disk = disk;
+	blk->readonly = disk_info(disk)->readonly;
+	blk->dev.ops = &blk_device_ops;
+	blk->dev.mem = mem;
+	blk->dev.name = params->name;
+	memcpy(blk->serial, params->serial,
+	       strnlen(params->serial, sizeof(blk->serial)));
+	blk_fill_config(blk, params);
+	err = virtio_device_init(&blk->dev, params->nqueues, params->queue_size,
+				 blk_features(disk_info(disk)));
+	if (err)
+		goto fail;
+	blk->queues = aligned_alloc(128, size);
+	if (!blk->queues) {
+		err = log_no_memory();
+		goto fail;
+	}
+	memset(blk->queues, 0, size);
+	for (unsigned int i = 0; i < params->nqueues; i++) {
+		err = blk_queue_init(blk, i, params);
+		if (err)
+			goto fail;
+	}
+	*bp = blk;
+	return 0;
+fail:
+	virtio_blk_free(blk);
+	return err;
+}
+
+void virtio_blk_free(struct virtio_blk *blk)
+{
+	for (unsigned int i = 0; blk->queues && i < blk->dev.nqueues; i++) {
+		struct blk_queue *q = &blk->queues[i];
+
+		if (q->disk_queue)
+			disk_queue_free(q->disk_queue);
+		blk_queue_free(q);
+	}
+	free(blk->queues);
+	virtio_device_exit(&blk->dev);
+	free(blk);
+}
+
+struct virtio_device *virtio_blk_device(struct virtio_blk *blk)
+{
+	return &blk->dev;
+}
+
+unsigned int virtio_blk_nqueues(const struct virtio_blk *blk)
+{
+	return blk->dev.nqueues;
+}
+
+const struct virtio_blk_stats *virtio_blk_stats(const struct virtio_blk *blk,
+						unsigned int q)
+{
+	return &blk->queues[q].stats;
+}
+
+u64 virtio_blk_kicks(const struct virtio_blk *blk, unsigned int q)
+{
+	return read_once(&blk->queues[q].client.wakeups);
+}
+
+const struct disk_queue *virtio_blk_disk_queue(const struct virtio_blk *blk,
+					       unsigned int q)
+{
+	return blk->queues[q].disk_queue;
+}
+
+struct iothread *virtio_blk_thread(const struct virtio_blk *blk, unsigned int q)
+{
+	return blk->queues[q].thread;
+}

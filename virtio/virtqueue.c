@@ -1,0 +1,259 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Split virtqueue, device side (virtio 1.2, 2.7).
+ *
+ * Barriers, each with its partner in the driver:
+ *   A  avail index load-acquire   driver's store-release of the avail index:
+ *				   entries and descriptors are visible before it
+ *   B  used index store-release   driver's load-acquire of the used index
+ *   C  publish, fence, look at used_event   driver: set used_event, fence, look
+ *				   at the used index: no interrupt is missed
+ *   D  set avail_event, fence, look at avail index   driver: store avail index,
+ *				   fence, look at avail_event: no kick is missed
+ */
+#include "virtio/virtqueue.h"
+#include "barrier.h"
+#include <errno.h>
+#include <linux/virtio_config.h>
+#include <string.h>
+
+static bool feature(u64 features, unsigned int bit)
+{
+	return features >> bit & 1;
+}
+
+static int virtqueue_malformed(struct virtqueue *vq, const char *error)
+{
+	vq->error = error;
+	return -EINVAL;
+}
+
+/* 2.7.6: the driver's interrupt hint stands behind the avail entries. */
+static u16 virtqueue_used_event(const struct virtqueue *vq)
+{
+	return le16_to_cpu(read_once(&vq->avail->ring[vq->size]));
+}
+
+/* 2.7.8: ours, for kicks, stands behind the used entries. */
+static void virtqueue_set_avail_event(struct virtqueue *vq, u16 value)
+{
+	__le16 *event = (__le16 *)&vq->used->ring[vq->size];
+
+	write_once(event, cpu_to_le16(value));
+}
+
+int virtqueue_init(struct virtqueue *vq, const struct guest_memory *mem,
+		   const struct virtqueue_config *config, u64 features)
+{
+	u16 size = config->size;
+
+	memset(vq, 0, sizeof(*vq));
+	if (!size || size > VIRTQUEUE_SIZE_MAX || size & (size - 1))
+		return virtqueue_malformed(vq, "queue size");
+	/* 2.7: alignment of the three parts. */
+	if (config->desc % 16 || config->avail % 2 || config->used % 4)
+		return virtqueue_malformed(vq, "ring alignment");
+	vq->mem = mem;
+	vq->size = size;
+	vq->event_idx = feature(features, VIRTIO_RING_F_EVENT_IDX);
+	vq->indirect = feature(features, VIRTIO_RING_F_INDIRECT_DESC);
+	vq->desc = guest_ptr(mem, config->desc, 16ul * size);
+	vq->avail = guest_ptr(mem, config->avail, 6 + 2ul * size);
+	vq->used = guest_ptr(mem, config->used, 6 + 8ul * size);
+	if (!vq->desc || !vq->avail || !vq->used)
+		return virtqueue_malformed(vq, "ring address");
+	return 0;
+}
+
+/*
+ * How many chains wait, 0 to size.  -EINVAL when the driver claims more than
+ * the ring holds.
+ */
+static int virtqueue_waiting(struct virtqueue *vq)
+{
+	u16 waiting = (u16)(vq->avail_idx - vq->next_avail);
+
+	if (waiting)
+		return waiting;
+	/* Barrier A */
+	vq->avail_idx = le16_to_cpu(load_acquire(&vq->avail->idx));
+	waiting = (u16)(vq->avail_idx - vq->next_avail);
+	if (waiting > vq->size)
+		return virtqueue_malformed(vq, "avail index");
+	return waiting;
+}
+
+/* A table of descriptors: the queue's own, or an indirect one. */
+struct desc_table {
+	const struct virtq_desc *desc;
+	u32 size;
+};
+
+/* The only read of a descriptor: what is checked is what is used. */
+static struct virtq_desc desc_snapshot(const struct desc_table *table, u16 i)
+{
+	const struct virtq_desc *d = &table->desc[i];
+
+	return (struct virtq_desc){
+		.addr = read_once(&d->addr),
+		.len = read_once(&d->len),
+		.flags = read_once(&d->flags),
+		.next = read_once(&d->next),
+	};
+}
+
+static int chain_add_buffer(struct virtqueue *vq, struct virtqueue_chain *chain,
+			    struct iovec *iov, unsigned int max,
+			    const struct virtq_desc *d, u16 flags)
+{
+	unsigned int n = (unsigned int)chain->nout + chain->nin;
+	u32 len = le32_to_cpu(d->len);
+	void *host;
+
+	if (n == max)
+		return virtqueue_malformed(vq, "chain too long");
+	host = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
+	if (!host)
+		return virtqueue_malformed(vq, "buffer address");
+	if (flags & VRING_DESC_F_WRITE)
+		chain->nin++;
+	else if (chain->nin)	/* 2.7.4.2: readable ones come first */
+		return virtqueue_malformed(vq, "readable buffer after writable");
+	else
+		chain->nout++;
+	iov[n] = (struct iovec){ .iov_base = host, .iov_len = len };
+	return 0;
+}
+
+/* 2.7.5.3: @d holds a table of its own instead of a buffer. */
+static int desc_table_indirect(struct virtqueue *vq,
+			       const struct virtq_desc *d, u16 flags,
+			       struct desc_table *table)
+{
+	u32 len = le32_to_cpu(d->len);
+
+	if (!vq->indirect)
+		return virtqueue_malformed(vq, "indirect not negotiated");
+	if (table->desc != vq->desc)
+		return virtqueue_malformed(vq, "indirect in indirect");
+	if (flags & VRING_DESC_F_NEXT)
+		return virtqueue_malformed(vq, "indirect with next");
+	if (!len || len % sizeof(*d) ||
+	    len / sizeof(*d) > VIRTQUEUE_SIZE_MAX)
+		return virtqueue_malformed(vq, "indirect table size");
+	table->size = len / sizeof(*d);
+	table->desc = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
+	if (!table->desc)
+		return virtqueue_malformed(vq, "indirect table address");
+	return 0;
+}
+
+/*
+ * Follow the chain from its head.  A table of n descriptors can hold a chain
+ * of n at most: the countdown ends a loop.
+ */
+static int virtqueue_walk(struct virtqueue *vq, struct virtqueue_chain *chain,
+			  struct iovec *iov, unsigned int max)
+{
+	struct desc_table table = { .desc = vq->desc, .size = vq->size };
+	u32 left = table.size;
+	u16 i = chain->head;
+
+	for (;;) {
+		struct virtq_desc d;
+		u16 flags;
+		int err;
+
+		if (i >= table.size)
+			return virtqueue_malformed(vq, "descriptor index");
+		if (!left--)
+			return virtqueue_malformed(vq, "looping chain");
+		d = desc_snapshot(&table, i);
+		flags = le16_to_cpu(d.flags);
+		if (flags & VRING_DESC_F_INDIRECT) {
+			err = desc_table_indirect(vq, &d, flags, &table);
+			if (err)
+				return err;
+			left = table.size;
+			i = 0;
+			continue;
+		}
+		err = chain_add_buffer(vq, chain, iov, max, &d, flags);
+		if (err)
+			return err;
+		if (!(flags & VRING_DESC_F_NEXT))
+			return 0;
+		i = le16_to_cpu(d.next);
+	}
+}
+
+int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
+		  struct iovec *iov, unsigned int max)
+{
+	int waiting = virtqueue_waiting(vq);
+	const __le16 *entry;
+	int err;
+
+	if (waiting <= 0)
+		return waiting;
+	entry = &vq->avail->ring[vq->next_avail & (vq->size - 1)];
+	*chain = (struct virtqueue_chain){
+		.head = le16_to_cpu(read_once(entry)),
+	};
+	err = virtqueue_walk(vq, chain, iov, max);
+	if (err)
+		return err;
+	vq->next_avail++;
+	return 1;
+}
+
+void virtqueue_push(struct virtqueue *vq, u16 head, u32 len)
+{
+	struct virtq_used_elem *e;
+
+	e = &vq->used->ring[vq->used_idx & (vq->size - 1)];
+	write_once(&e->id, cpu_to_le32(head));
+	write_once(&e->len, cpu_to_le32(len));
+	vq->used_idx++;
+}
+
+bool virtqueue_publish(struct virtqueue *vq)
+{
+	u16 old = vq->published, new = vq->used_idx;
+
+	if (new == old)
+		return false;
+	/* Barrier B */
+	store_release(&vq->used->idx, cpu_to_le16(new));
+	vq->published = new;
+	full_fence();	/* Barrier C */
+	if (!vq->event_idx)
+		return !(le16_to_cpu(read_once(&vq->avail->flags)) &
+			 VRING_AVAIL_F_NO_INTERRUPT);
+	/* 2.7.7.2: when the index passes the one the driver waits for. */
+	return vring_need_event(virtqueue_used_event(vq), new, old);
+}
+
+/*
+ * With EVENT_IDX there is nothing to do: avail_event stays behind, and the
+ * driver kicks only when its index passes it.
+ */
+void virtqueue_kicks_off(struct virtqueue *vq)
+{
+	if (vq->event_idx || vq->kicks_off)
+		return;
+	vq->kicks_off = true;
+	write_once(&vq->used->flags, cpu_to_le16(VRING_USED_F_NO_NOTIFY));
+}
+
+bool virtqueue_kicks_on(struct virtqueue *vq)
+{
+	if (vq->event_idx) {
+		virtqueue_set_avail_event(vq, vq->next_avail);
+	} else {
+		vq->kicks_off = false;
+		write_once(&vq->used->flags, cpu_to_le16(0));
+	}
+	full_fence();	/* Barrier D */
+	return le16_to_cpu(read_once(&vq->avail->idx)) != vq->next_avail;
+}
