@@ -27,10 +27,13 @@ LIB_OBJS := kvm/event.o kvm/iothread.o
 LIB_OBJS += virtio/virtqueue.o virtio/blk.o
 LIB_OBJS += disk/disk.o disk/aio.o disk/aio_context.o disk/null.o disk/image.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/pci.o virtio/pci_regs.o
-LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o
+LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
+LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o
 LIB_OBJS += options.o log.o
 
-LIB_OBJS.x86 :=
+LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o
+LIB_OBJS.x86 += x86/boot.o x86/boot_file.o x86/bzimage.o x86/pvh.o
+LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-version.o
@@ -66,6 +69,14 @@ $(OUT)/%.o: %.c
 	$(Q)mkdir -p $(@D)
 	$(if $(C),$(Q)$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $<)
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+
+# The DSDT as a C array, from its source.
+$(OUT)/dsdt.hex: x86/dsdt.asl
+	$(call say,IASL,$<)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(IASL) -we -tc -p $(OUT)/dsdt $< >$(OUT)/dsdt.log || { cat $(OUT)/dsdt.log; exit 1; }
+
+$(OUT)/x86/acpi.o: $(OUT)/dsdt.hex
 
 # Unit tests: tests/unit/test_NAME.c with the helpers that its line
 # "helpers: a.c b.c" names, and the library.  SUFFIX keeps sanitizer builds apart.

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A vCPU: one thread that alternates between the guest and its exits.
+ */
+#ifndef LKVM_KVM_VCPU_H
+#define LKVM_KVM_VCPU_H
+
+#include "endian.h"
+#include <linux/kvm.h>
+#include <pthread.h>
+
+struct vm;
+
+struct vcpu {
+	struct vm *vm;
+	unsigned int id;
+	int fd;
+	struct kvm_run *run;
+	size_t run_size;
+	pthread_t thread;
+	bool started;
+};
+
+int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp);
+void vcpu_free(struct vcpu *vcpu);
+
+int vcpu_start(struct vcpu *vcpu);
+/*
+ * Make the thread leave the guest for good, and join it.  vm_ended() must be
+ * true: a vCPU that is between two entries sees that, one that is about to
+ * enter sees immediate_exit, one that is inside gets the signal.
+ */
+void vcpu_stop(struct vcpu *vcpu);
+
+/* Install the handler of the stop signal; once per process, idempotent. */
+int vcpu_signal_init(void);
+
+#endif

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The user's side of the console.
+ *
+ * Input is read on the main thread, only as fast as the guest's UART takes it;
+ * its end is not an error.  Output is written by the vCPU thread that sends
+ * it.  A terminal is raw while the guest runs, but keeps its output processing,
+ * so that lkvm's own messages look right; it is given back by console_free(),
+ * and by a signal handler if lkvm itself dies.
+ */
+#include "kvm/console.h"
+#include "barrier.h"
+#include "kvm/event.h"
+#include "kvm/vm.h"
+#include "log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#define ESCAPE_KEY 0x01	/* Ctrl-A, as in QEMU and kvmtool */
+#define INPUT_CHUNK 64
+
+/* What Linux prints first when it panics: kernel/panic.c */
+static const char panic_banner[] = "Kernel panic - not syncing";
+
+struct console {
+	struct vm *vm;
+	int in_fd;		/* -1: none */
+	int out_fd;		/* -1: none */
+	int kick_fd;		/* room for input may have grown */
+	bool raw;
+	bool escaped;		/* the last key was Ctrl-A */
+	bool own_fds;		/* pty or file: ours to close */
+	int pty_fd;		/* other end, kept open: no hang-up without users */
+	unsigned int matched;	/* bytes of the banner seen in a row */
+	bool panicked;
+	const struct console_ops *ops;
+	void *ctx;
+};
+
+/*
+ * The terminal as it was.  The only mutable state outside a VM: a process has
+ * one terminal, and a signal handler takes no argument.
+ */
+static struct termios terminal_saved;
+static volatile sig_atomic_t terminal_is_raw;
+
+static void terminal_restore(void)
+{
+	if (!terminal_is_raw)
+		return;
+	terminal_is_raw = 0;
+	tcsetattr(STDIN_FILENO, TCSAFLUSH, &terminal_saved);
+}
+
+static void terminal_restore_and_die(int sig)
+{
+	terminal_restore();
+	signal(sig, SIG_DFL);
+	raise(sig);
+}
+
+static int terminal_make_raw(void)
+{
+	static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+	struct sigaction action = { .sa_handler = terminal_restore_and_die };
+	struct termios raw;
+
+	if (tcgetattr(STDIN_FILENO, &terminal_saved) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(fatal) / sizeof(fatal[0]); i++)
+		sigaction(fatal[i], &action, NULL);
+	raw = terminal_saved;
+	cfmakeraw(&raw);
+	raw.c_oflag |= OPOST;
+	terminal_is_raw = 1;
+	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) < 0 ? -errno : 0;
+}
+
+static void console_poll_input(struct console *con)
+{
+	bool room = con->ops && con->ops->room(con->ctx) > 0;
+
+	if (con->in_fd >= 0)
+		vm_watch_events(con->vm, con->in_fd, room ? POLLIN : 0);
+}
+
+static void console_end_input(struct console *con)
+{
+	vm_watch_events(con->vm, con->in_fd, 0);
+	con->in_fd = -1;
+}
+
+/* A key after Ctrl-A.  Returns how many bytes of it go to the guest. */
+static size_t console_escape(struct console *con, u8 key)
+{
+	switch (key) {
+	case 'x':
+	case 'X':
+		log_info("ended by Ctrl-A X");
+		vm_end(con->vm, VM_SIGNAL, SIGINT);
+		return 0;
+	case 'b':
+	case 'B':
+		con->ops->send_break(con->ctx);
+		return 0;
+	case 'h':
+	case 'H':
+	case '?':
+		log_info("Ctrl-A X: end lkvm; Ctrl-A B: send a break; Ctrl-A Ctrl-A: send Ctrl-A");
+		return 0;
+	default:
+		return 1;
+	}
+}
+
+/* Take the escapes of a terminal out of @data; returns what is left. */
+static size_t console_filter(struct console *con, u8 *data, size_t len)
+{
+	size_t out = 0;
+
+	for (size_t i = 0; i < len; i++) {
+		if (con->escaped) {
+			con->escaped = false;
+			if (console_escape(con, data[i]))
+				data[out++] = data[i];
+		} else if (data[i] == ESCAPE_KEY) {
+			con->escaped = true;
+		} else {
+			data[out++] = data[i];
+		}
+	}
+	return out;
+}
+
+static void console_readable(void *arg)
+{
+	struct console *con = arg;
+	u8 data[INPUT_CHUNK];
+	size_t room = con->ops ? con->ops->room(con->ctx) : 0;
+	ssize_t n;
+
+	if (room > sizeof(data))
+		room = sizeof(data);
+	if (room && con->in_fd >= 0) {
+		n = read(con->in_fd, data, room);
+		if (n > 0) {
+			size_t len = (size_t)n;
+
+			if (con->raw)
+				len = console_filter(con, data, len);
+			if (len)
+				con->ops->input(con->ctx, data, len);
+		} else if (n == 0 || (errno != EINTR && errno != EAGAIN &&
+				      errno != EIO)) {
+			console_end_input(con);
+		}
+	}
+	console_poll_input(con);
+}
+
+static void console_kicked(void *arg)
+{
+	struct console *con = arg;
+
+	event_clear(con->kick_fd);
+	console_poll_input(con);
+}
+
+static int console_open_stdio(struct console *con)
+{
+	int err;
+
+	con->in_fd = STDIN_FILENO;
+	con->out_fd = STDOUT_FILENO;
+	if (!isatty(STDIN_FILENO))
+		return 0;
+	if (tcgetpgrp(STDIN_FILENO) != getpgrp()) {
+		con->in_fd = -1;	/* in the background: hands off */
+		return 0;
+	}
+	err = terminal_make_raw();
+	if (err)
+		log_error("--console stdio: cannot set the terminal: %s",
+			  strerror(-err));
+	con->raw = true;
+	return err;
+}
+
+static int console_open_pty(struct console *con)
+{
+	struct termios raw;
+	char name[64];
+	int fd, err;
+
+	fd = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC | O_NONBLOCK);
+	if (fd < 0)
+		goto fail;
+	con->own_fds = true;
+	con->in_fd = fd;
+	con->out_fd = fd;
+	if (grantpt(fd) < 0 || unlockpt(fd) < 0 ||
+	    ptsname_r(fd, name, sizeof(name)) != 0 || tcgetattr(fd, &raw) < 0)
+		goto fail;
+	cfmakeraw(&raw);
+	tcsetattr(fd, TCSANOW, &raw);
+	con->pty_fd = open(name, O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (con->pty_fd < 0)
+		goto fail;
+	log_info("console is on %s", name);
+	return 0;
+fail:
+	err = -errno;
+	log_error("--console pty: %s", strerror(-err));
+	return err;
+}
+
+static int console_open_file(struct console *con, const char *path)
+{
+	con->own_fds = true;
+	con->out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	if (con->out_fd < 0) {
+		int err = -errno;
+
+		log_error("--console file:%s: %s", path, strerror(-err));
+		return err;
+	}
+	return 0;
+}
+
+static int console_open(struct console *con, const char *spec)
+{
+	if (!strcmp(spec, "none"))
+		return 0;
+	if (!strcmp(spec, "stdio"))
+		return console_open_stdio(con);
+	if (!strcmp(spec, "pty"))
+		return console_open_pty(con);
+	if (!strncmp(spec, "file:", 5) && spec[5])
+		return console_open_file(con, spec + 5);
+	log_error("--console %s: not a console; give stdio, pty, file:PATH or none",
+		  spec);
+	return -EINVAL;
+}
+
+int console_new(struct console **cp, struct vm *vm, const char *spec)
+{
+	struct console *con = calloc(1, sizeof(*con));
+	int err;
+
+	if (!con)
+		return log_no_memory();
+	con->vm = vm;
+	con->in_fd = -1;
+	con->out_fd = -1;
+	con->pty_fd = -1;
+	con->kick_fd = event_new();
+	err = con->kick_fd < 0 ? con->kick_fd : console_open(con, spec);
+	if (err) {
+		console_free(con);
+		return err;
+	}
+	vm_watch(vm, con->kick_fd, POLLIN, console_kicked, con);
+	if (con->in_fd >= 0)
+		vm_watch(vm, con->in_fd, 0, console_readable, con);
+	*cp = con;
+	return 0;
+}
+
+void console_free(struct console *con)
+{
+	terminal_restore();
+	if (con->own_fds && con->out_fd >= 0)
+		close(con->out_fd);
+	if (con->pty_fd >= 0)
+		close(con->pty_fd);
+	if (con->kick_fd >= 0)
+		close(con->kick_fd);
+	free(con);
+}
+
+void console_connect(struct console *con, const struct console_ops *ops,
+		     void *ctx)
+{
+	con->ops = ops;
+	con->ctx = ctx;
+	console_poll_input(con);
+}
+
+/* The banner begins with its only 'K': after a mismatch start over there. */
+static void console_look_for_panic(struct console *con, const u8 *data,
+				   size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (data[i] != (u8)panic_banner[con->matched])
+			con->matched = 0;
+		if (data[i] == (u8)panic_banner[con->matched])
+			con->matched++;
+		if (con->matched == sizeof(panic_banner) - 1) {
+			con->matched = 0;
+			write_once(&con->panicked, true);
+		}
+	}
+}
+
+void console_write(struct console *con, const u8 *data, size_t len)
+{
+	console_look_for_panic(con, data, len);
+	while (len && con->out_fd >= 0) {
+		ssize_t n = write(con->out_fd, data, len);
+
+		if (n > 0) {
+			data += n;
+			len -= (size_t)n;
+		} else if (n == 0 || errno != EINTR || vm_ended(con->vm)) {
+			return;	/* nobody reads: the guest goes on */
+		}
+	}
+}
+
+void console_kick(struct console *con)
+{
+	event_signal(con->kick_fd);
+}
+
+bool console_saw_panic(const struct console *con)
+{
+	return read_once(&con->panicked);
+}

@@ -1,0 +1,202 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * vCPU threads.  Generic exits are served here, the rest by arch_vcpu_exit().
+ */
+#include "kvm/vcpu.h"
+#include "arch.h"
+#include "barrier.h"
+#include "kvm/vm.h"
+#include "log.h"
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <time.h>
+#include <unistd.h>
+
+#define VCPU_STOP_SIGNAL SIGRTMIN
+#define VCPU_STOP_RETRY_NS 10000000L
+
+int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp)
+{
+	struct vcpu *vcpu = calloc(1, sizeof(*vcpu));
+	int size, err;
+
+	if (!vcpu)
+		return log_no_memory();
+	vcpu->vm = vm;
+	vcpu->id = id;
+	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
+	if (vcpu->fd < 0) {
+		err = -errno;
+		log_error("--cpus %u: KVM cannot create vCPU %u: %s", vm->ncpus,
+			  id, strerror(-err));
+		goto fail;
+	}
+	size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
+	if (size < 0) {
+		err = -errno;
+		goto fail_map;
+	}
+	vcpu->run_size = (size_t)size;
+	vcpu->run = mmap(NULL, vcpu->run_size, PROT_READ | PROT_WRITE,
+			 MAP_SHARED, vcpu->fd, 0);
+	if (vcpu->run == MAP_FAILED) {
+		vcpu->run = NULL;
+		err = -errno;
+		goto fail_map;
+	}
+	err = arch_vcpu_init(vcpu);
+	if (err)
+		goto fail;
+	*vp = vcpu;
+	return 0;
+fail_map:
+	log_error("vCPU %u: cannot map its state: %s", id, strerror(-err));
+fail:
+	vcpu_free(vcpu);
+	return err;
+}
+
+void vcpu_free(struct vcpu *vcpu)
+{
+	if (vcpu->run)
+		munmap(vcpu->run, vcpu->run_size);
+	if (vcpu->fd >= 0)
+		close(vcpu->fd);
+	free(vcpu);
+}
+
+static void vcpu_died(struct vcpu *vcpu, const char *what, u64 detail)
+{
+	log_error("guest died on vCPU %u: %s (0x%llx)", vcpu->id, what,
+		  (unsigned long long)detail);
+	vm_end(vcpu->vm, VM_DIED, 0);
+}
+
+static void vcpu_mmio(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	if (run->mmio.is_write)
+		bus_write(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data,
+			  run->mmio.len);
+	else
+		bus_read(&vcpu->vm->mmio, run->mmio.phys_addr, run->mmio.data,
+			 run->mmio.len);
+}
+
+static void vcpu_system_event(struct vcpu *vcpu)
+{
+	switch (vcpu->run->system_event.type) {
+	case KVM_SYSTEM_EVENT_SHUTDOWN:
+		vm_end(vcpu->vm, VM_POWEROFF, 0);
+		break;
+	case KVM_SYSTEM_EVENT_RESET:
+		vm_end(vcpu->vm, VM_RESET, 0);
+		break;
+	default:
+		vcpu_died(vcpu, "crash told to KVM",
+			  vcpu->run->system_event.type);
+	}
+}
+
+static void vcpu_exit(struct vcpu *vcpu)
+{
+	struct kvm_run *run = vcpu->run;
+
+	switch (run->exit_reason) {
+	case KVM_EXIT_MMIO:
+		vcpu_mmio(vcpu);
+		break;
+	case KVM_EXIT_INTR:
+		break;
+	case KVM_EXIT_SHUTDOWN:
+		vcpu_died(vcpu, "triple fault", run->exit_reason);
+		break;
+	case KVM_EXIT_SYSTEM_EVENT:
+		vcpu_system_event(vcpu);
+		break;
+	case KVM_EXIT_FAIL_ENTRY:
+		vcpu_died(vcpu, "KVM cannot enter the guest",
+			  run->fail_entry.hardware_entry_failure_reason);
+		break;
+	case KVM_EXIT_INTERNAL_ERROR:
+		vcpu_died(vcpu, "KVM internal error", run->internal.suberror);
+		break;
+	default:
+		if (!arch_vcpu_exit(vcpu))
+			vcpu_died(vcpu, "unknown exit", run->exit_reason);
+	}
+}
+
+static void *vcpu_main(void *arg)
+{
+	struct vcpu *vcpu = arg;
+	char name[16];
+
+	snprintf(name, sizeof(name), "lkvm/vcpu%u", vcpu->id);
+	pthread_setname_np(pthread_self(), name);
+
+	while (!vm_ended(vcpu->vm)) {
+		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
+			vcpu_exit(vcpu);
+		} else if (errno != EINTR && errno != EAGAIN) {
+			log_error("guest died on vCPU %u: KVM_RUN: %s",
+				  vcpu->id, strerror(errno));
+			vm_end(vcpu->vm, VM_DIED, 0);
+		}
+	}
+	return NULL;
+}
+
+int vcpu_start(struct vcpu *vcpu)
+{
+	int err = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+
+	if (err) {
+		log_error("--cpus %u: cannot start a thread: %s; raise ulimit -u",
+			  vcpu->vm->ncpus, strerror(err));
+		return -err;
+	}
+	vcpu->started = true;
+	return 0;
+}
+
+/*
+ * The signal is repeated until the thread is gone: it also interrupts a
+ * write(2) to a console that nobody reads, which has no immediate_exit.
+ */
+void vcpu_stop(struct vcpu *vcpu)
+{
+	struct timespec until;
+
+	if (!vcpu->started)
+		return;
+	write_once(&vcpu->run->immediate_exit, 1);
+	do {
+		pthread_kill(vcpu->thread, VCPU_STOP_SIGNAL);
+		clock_gettime(CLOCK_REALTIME, &until);
+		until.tv_nsec += VCPU_STOP_RETRY_NS;
+		if (until.tv_nsec >= 1000000000L) {
+			until.tv_nsec -= 1000000000L;
+			until.tv_sec++;
+		}
+	} while (pthread_timedjoin_np(vcpu->thread, NULL, &until) != 0);
+	vcpu->started = false;
+}
+
+static void vcpu_stop_signal(int sig)
+{
+	(void)sig;	/* its only effect is EINTR */
+}
+
+int vcpu_signal_init(void)
+{
+	struct sigaction action = { .sa_handler = vcpu_stop_signal };
+
+	return sigaction(VCPU_STOP_SIGNAL, &action, NULL) < 0 ? -errno : 0;
+}

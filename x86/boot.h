@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * What the kernel formats (bzimage.c, pvh.c) and boot.c share.  A kernel file
+ * is hostile: its fields reach memory only through guest_ptr(), and the file
+ * only through boot_file_check() or boot_file_read().
+ */
+#ifndef LKVM_X86_BOOT_H
+#define LKVM_X86_BOOT_H
+
+#include "endian.h"
+
+struct guest_memory;
+struct x86_entry;
+
+/* An open regular file that is not empty. */
+struct boot_file {
+	const char *option;	/* "--kernel" or "--initrd", for messages */
+	const char *path;
+	int fd;
+	u64 size;
+};
+
+/* What is being booted, and what of guest memory it takes. */
+struct boot_load {
+	const struct guest_memory *mem;
+	struct boot_file kernel;
+	struct boot_file initrd;	/* path is NULL: none */
+	const char *cmdline;
+	u64 kernel_start;		/* [start, end): the kernel's until it */
+	u64 kernel_end;			/* knows its own memory map */
+	u64 initrd_addr;
+};
+
+enum boot_range_type {		/* values of ACPI 6.4, table 15.4 */
+	BOOT_RANGE_RAM = 1,
+	BOOT_RANGE_RESERVED = 2,
+};
+
+struct boot_range {
+	u64 addr;
+	u64 size;
+	enum boot_range_type type;
+};
+#define BOOT_RANGES_MAX 8
+
+/* The first bytes of a kernel: enough to tell what it is and how to load it. */
+#define BOOT_HEAD_SIZE 1024
+struct boot_head {
+	size_t len;
+	u8 data[BOOT_HEAD_SIZE] __attribute__((aligned(8)));
+};
+
+/* boot_file.c: each prints what is wrong with the file, and returns -errno. */
+int boot_file_open(struct boot_file *file, const char *option,
+		   const char *path);
+void boot_file_close(struct boot_file *file);
+/* Whether [offset, offset + len) is all in the file. */
+int boot_file_check(const struct boot_file *file, u64 offset, u64 len);
+int boot_file_read(const struct boot_file *file, u64 offset, void *data,
+		   u64 len);
+
+/* boot.c: for the formats. */
+/* The machine's memory map, ascending; returns the number of ranges. */
+unsigned int boot_memory_map(const struct guest_memory *mem,
+			     struct boot_range range[BOOT_RANGES_MAX]);
+/* Put the command line in its place; @max bytes at most.  0 or -errno. */
+int boot_load_cmdline(const struct boot_load *load, u64 max);
+/* Read the initrd as high as there is RAM below @limit.  0 or -errno. */
+int boot_load_initrd(struct boot_load *load, u64 limit);
+/* Tell that the kernel's range is not all RAM; -ENOMEM or -ENOEXEC. */
+int boot_kernel_too_big(const struct boot_load *load);
+
+/* bzimage.c: 64-bit boot protocol. */
+bool bzimage_probe(const struct boot_head *head);
+int bzimage_load(struct boot_load *load, const struct boot_head *head,
+		 struct x86_entry *entry);
+
+/* pvh.c: ELF with a PVH entry. */
+bool pvh_probe(const struct boot_head *head);
+int pvh_load(struct boot_load *load, const struct boot_head *head,
+	     struct x86_entry *entry);
+
+#endif

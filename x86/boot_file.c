@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Kernel and initrd files on the host: opened, checked and read straight into
+ * guest memory.  Every failure is told here, once, with the option and the
+ * path; callers only unwind.  Called by boot code while the VM is built.
+ */
+#include "x86/boot.h"
+#include "log.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* What to do about a file that does not open. */
+static const char *boot_file_remedy(int err)
+{
+	switch (err) {
+	case ENOENT:
+	case ENOTDIR:
+		return "check the path";
+	case EACCES:
+	case EPERM:
+		return "make it readable for you, or copy it";
+	default:
+		return "give another file";
+	}
+}
+
+static int boot_file_usable(struct boot_file *file)
+{
+	struct stat st;
+
+	if (fstat(file->fd, &st) < 0) {
+		log_error("%s %s: %s; give another file", file->option,
+			  file->path, strerror(errno));
+		return -errno;
+	}
+	if (S_ISDIR(st.st_mode)) {
+		log_error("%s %s: is a directory; give a file in it",
+			  file->option, file->path);
+		return -EISDIR;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		log_error("%s %s: is not a regular file; copy it to one",
+			  file->option, file->path);
+		return -EINVAL;
+	}
+	if (st.st_size == 0) {
+		log_error("%s %s: is empty; give another file", file->option,
+			  file->path);
+		return -ENODATA;
+	}
+	file->size = st.st_size;
+	return 0;
+}
+
+int boot_file_open(struct boot_file *file, const char *option, const char *path)
+{
+	int err;
+
+	*file = (struct boot_file){ .option = option, .path = path };
+	/* O_NONBLOCK: a FIFO that nobody writes would hold us up. */
+	file->fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (file->fd < 0) {
+		err = errno;
+		log_error("%s %s: %s; %s", option, path, strerror(err),
+			  boot_file_remedy(err));
+		file->path = NULL;
+		return -err;
+	}
+	err = boot_file_usable(file);
+	if (err)
+		boot_file_close(file);
+	return err;
+}
+
+void boot_file_close(struct boot_file *file)
+{
+	if (file->path)
+		close(file->fd);
+	file->path = NULL;
+}
+
+int boot_file_check(const struct boot_file *file, u64 offset, u64 len)
+{
+	if (offset <= file->size && len <= file->size - offset)
+		return 0;
+	log_error("%s %s: truncated: it has %llu bytes and needs %llu more at %llu; copy it again",
+		  file->option, file->path, (unsigned long long)file->size,
+		  (unsigned long long)len, (unsigned long long)offset);
+	return -ENODATA;
+}
+
+int boot_file_read(const struct boot_file *file, u64 offset, void *data,
+		   u64 len)
+{
+	u8 *to = data;
+	ssize_t n;
+	int err;
+
+	err = boot_file_check(file, offset, len);
+	if (err)
+		return err;
+	for (u64 done = 0; done < len; done += n) {
+		n = pread(file->fd, to + done, len - done, offset + done);
+		if (n < 0 && errno == EINTR) {
+			n = 0;
+			continue;
+		}
+		if (n <= 0) {
+			err = n < 0 ? errno : ENODATA;
+			log_error("%s %s: cannot read it at %llu: %s; copy it again",
+				  file->option, file->path,
+				  (unsigned long long)(offset + done),
+				  n < 0 ? strerror(err) : "it has shrunk");
+			return -err;
+		}
+	}
+	return 0;
+}
