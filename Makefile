@@ -29,14 +29,14 @@ LIB_OBJS += disk/disk.o disk/aio.o disk/aio_context.o disk/null.o disk/image.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/pci.o virtio/pci_regs.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o
-LIB_OBJS += options.o log.o
+LIB_OBJS += drive.o stats.o options.o log.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o
 LIB_OBJS.x86 += x86/boot.o x86/boot_file.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-version.o
+MAIN_OBJS := main.o builtin-run.o builtin-version.o
 MAIN_OBJS += builtin-help.o
 
 CFLAGS ?= -O2 -g
@@ -47,7 +47,7 @@ BASE_FLAGS += -iquote $(OUT) -DLKVM_VERSION='"$(VERSION)"' $(WARNINGS)
 # sparse has no -iquote: what stands before -I- is for quotes only.
 SPARSE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -I$(OUT) -I-
 SPARSE_FLAGS += -DLKVM_VERSION='"$(VERSION)"'
-LIBS := -laio
+LIBS := -laio -ljansson
 
 ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))

@@ -8,6 +8,7 @@
 #include <string.h>
 
 const struct command commands[] = {
+	{ "run", builtin_run, "Boot a Linux kernel with multi-queue disks" },
 	{ "version", builtin_version, "Print the version" },
 	{ "help", builtin_help, "Show how to use lkvm or one of its commands" },
 	{ NULL, NULL, NULL },

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * One --disk from the command line to the PCI bus, and back.
+ */
+#include "drive.h"
+#include "disk/disk.h"
+#include "kvm/iothread.h"
+#include "kvm/vm.h"
+#include "log.h"
+#include "options.h"
+#include "virtio/blk.h"
+#include "virtio/device.h"
+#include "virtio/pci.h"
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define DRIVE_KEYS 6
+#define DEFAULT_QUEUE_SIZE 256
+
+static void drive_keys(struct drive *d, struct option_spec *keys)
+{
+	const struct option_spec table[DRIVE_KEYS + 1] = {
+		{ .name = "queues", .kind = OPTION_UINT, .value = &d->queues,
+		  .min = 1, .max = VIRTIO_PCI_QUEUES_MAX, .arg = "N",
+		  .help = "virtqueues (default: one for each vCPU)" },
+		{ .name = "queue-size", .kind = OPTION_UINT,
+		  .value = &d->queue_size, .min = VIRTIO_BLK_QUEUE_SIZE_MIN,
+		  .max = VIRTQUEUE_SIZE_MAX, .arg = "N",
+		  .help = "entries of each virtqueue, a power of two (256)" },
+		{ .name = "iothreads", .kind = OPTION_UINT,
+		  .value = &d->iothreads, .min = 1,
+		  .max = VIRTIO_PCI_QUEUES_MAX, .arg = "N",
+		  .help = "I/O threads, 1 to queues (default: one for each queue)" },
+		{ .name = "ro", .kind = OPTION_FLAG, .value = &d->readonly,
+		  .arg = "on|off", .help = "read-only (off)" },
+		{ .name = "serial", .kind = OPTION_STRING, .value = &d->serial,
+		  .arg = "TEXT",
+		  .help = "serial number, up to 20 characters (its name)" },
+		{ .name = "lock", .kind = OPTION_FLAG, .value = &d->lock,
+		  .arg = "on|off",
+		  .help = "refuse an image that is in use (on)" },
+		{ .name = NULL },
+	};
+
+	memcpy(keys, table, sizeof(table));
+}
+
+void drive_help(void)
+{
+	struct option_spec keys[DRIVE_KEYS + 1];
+	struct drive d;
+
+	drive_keys(&d, keys);
+	for (const struct option_spec *k = keys; k->name; k++)
+		printf("      %-10s =%-8s %s\n", k->name, k->arg, k->help);
+}
+
+/* vda ... vdz, vdaa ...: as Linux counts. */
+static void drive_set_name(struct drive *d, unsigned int index)
+{
+	if (index < 26)
+		snprintf(d->name, sizeof(d->name), "vd%c", 'a' + (int)index);
+	else
+		snprintf(d->name, sizeof(d->name), "vd%c%c",
+			 'a' + (int)(index / 26) - 1, 'a' + (int)(index % 26));
+}
+
+static int drive_check(const struct drive *d)
+{
+	if (!*d->path) {
+		log_error("--disk: no path; give an image, a block device or null:SIZE");
+		return -EINVAL;
+	}
+	if (d->queue_size & (d->queue_size - 1)) {
+		log_error("--disk %s: queue-size %u: not a power of two",
+			  d->path, d->queue_size);
+		return -EINVAL;
+	}
+	if (strlen(d->serial) > 20) {
+		log_error("--disk %s: serial %s: longer than 20 characters",
+			  d->path, d->serial);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int drive_parse(struct drive *d, const char *text, unsigned int index)
+{
+	struct option_spec keys[DRIVE_KEYS + 1];
+	int err;
+
+	memset(d, 0, sizeof(*d));
+	drive_set_name(d, index);
+	d->queue_size = DEFAULT_QUEUE_SIZE;
+	d->serial = d->name;
+	d->lock = true;
+	drive_keys(d, keys);
+	err = options_parse_keys(keys, "--disk", text, &d->text, &d->path);
+	if (err)
+		return err;
+	err = drive_check(d);
+	if (err)
+		drive_forget(d);
+	return err;
+}
+
+void drive_forget(struct drive *d)
+{
+	free(d->text);
+	d->text = NULL;
+}
+
+/* Thread i owns queues i, i + iothreads, ...; "+" if more than one. */
+static int drive_new_threads(struct drive *d)
+{
+	d->threads = calloc(d->iothreads, sizeof(struct iothread *));
+	if (!d->threads)
+		return log_no_memory();
+	for (unsigned int i = 0; i < d->iothreads; i++) {
+		char name[32];
+		int err;
+
+		snprintf(name, sizeof(name), "lkvm/%s.q%u%s", d->name, i,
+			 i + d->iothreads < d->queues ? "+" : "");
+		err = iothread_new(&d->threads[i], name);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int drive_new_device(struct drive *d, struct vm *vm)
+{
+	const struct virtio_blk_params params = {
+		.name = d->name,
+		.serial = d->serial,
+		.nqueues = d->queues,
+		.queue_size = (u16)d->queue_size,
+		.nthreads = d->iothreads,
+		.threads = d->threads,
+	};
+	int err = virtio_blk_new(&d->blk, &vm->mem, d->disk, &params);
+
+	if (err)
+		return err;
+	return virtio_pci_new(&d->pci, vm, vm->pci, virtio_blk_device(d->blk),
+			      VIRTIO_BLK_CONFIG_LEN, VIRTIO_BLK_CLASS_CODE);
+}
+
+int drive_attach(struct drive *d, struct vm *vm)
+{
+	const struct disk_params params = {
+		.path = d->path,
+		.readonly = d->readonly,
+		.lock = d->lock,
+	};
+	int err;
+
+	if (!d->queues)
+		d->queues = vm->ncpus;
+	if (!d->iothreads)
+		d->iothreads = d->queues;
+	if (d->iothreads > d->queues) {
+		log_error("--disk %s: iothreads %u: more than its queues (%u)",
+			  d->path, d->iothreads, d->queues);
+		return -EINVAL;
+	}
+	err = disk_open(&d->disk, &params);
+	if (!err)
+		err = drive_new_threads(d);
+	if (!err)
+		err = drive_new_device(d, vm);
+	if (err)
+		drive_detach(d);
+	return err;
+}
+
+void drive_detach(struct drive *d)
+{
+	if (d->pci)
+		virtio_pci_free(d->pci);
+	if (d->blk)
+		virtio_blk_free(d->blk);
+	for (unsigned int i = 0; d->threads && i < d->iothreads; i++)
+		if (d->threads[i])
+			iothread_free(d->threads[i]);
+	free(d->threads);
+	if (d->disk)
+		disk_close(d->disk);
+	d->pci = NULL;
+	d->blk = NULL;
+	d->threads = NULL;
+	d->disk = NULL;
+}
+
+int drive_start(struct drive *d)
+{
+	for (unsigned int i = 0; i < d->iothreads; i++) {
+		int err = iothread_start(d->threads[i]);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+void drive_stop(struct drive *d)
+{
+	for (unsigned int i = 0; i < d->iothreads; i++)
+		iothread_stop(d->threads[i]);
+}
+
+void drive_describe(const struct drive *d)
+{
+	const struct disk_info *info = disk_info(d->disk);
+
+	log_info("%s: %s: %llu bytes, blocks of %u, %s%s%s; %u queues of %u on %u I/O threads",
+		 d->name, d->path, (unsigned long long)info->size,
+		 info->block_size, info->backend,
+		 info->direct ? ", O_DIRECT" : "",
+		 info->readonly ? ", read-only" : "", d->queues, d->queue_size,
+		 d->iothreads);
+}

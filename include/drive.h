@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A --disk of the command line: what the user asked for, and what became of
+ * it: the open disk, its I/O threads, the virtio-blk device, its PCI function.
+ */
+#ifndef LKVM_DRIVE_H
+#define LKVM_DRIVE_H
+
+#include "endian.h"
+
+struct disk;
+struct iothread;
+struct virtio_blk;
+struct virtio_pci;
+struct vm;
+
+struct drive {
+	/* The user's. */
+	char *text;		/* what strings point into */
+	const char *path;
+	const char *serial;
+	unsigned int queues;	/* 0: as many as vCPUs */
+	unsigned int queue_size;
+	unsigned int iothreads;	/* 0: as many as queues */
+	bool readonly;
+	bool lock;
+
+	char name[8];		/* vda... as Linux will call it */
+	struct disk *disk;
+	struct iothread **threads;
+	struct virtio_blk *blk;
+	struct virtio_pci *pci;
+};
+
+/* Keys of --disk, for --help. */
+void drive_help(void);
+/* Fill @d from "PATH[,KEY=VALUE...]"; @index gives its name.  0 or -errno. */
+int drive_parse(struct drive *d, const char *text, unsigned int index);
+void drive_forget(struct drive *d);
+
+/* Open and plug it in; its threads do not run yet.  0 or -errno. */
+int drive_attach(struct drive *d, struct vm *vm);
+/* The vCPUs have stopped.  drive_stop() first. */
+void drive_detach(struct drive *d);
+int drive_start(struct drive *d);
+void drive_stop(struct drive *d);
+
+/* One line on how it is served, for --verbose. */
+void drive_describe(const struct drive *d);
+
+#endif
