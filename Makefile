@@ -31,12 +31,12 @@ LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o
 LIB_OBJS += drive.o stats.o options.o log.o
 
-LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o
+LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/speed.o
 LIB_OBJS.x86 += x86/boot.o x86/boot_file.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o builtin-version.o
+MAIN_OBJS := main.o builtin-run.o builtin-check-host.o builtin-version.o
 MAIN_OBJS += builtin-help.o
 
 CFLAGS ?= -O2 -g
