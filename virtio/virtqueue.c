@@ -87,6 +87,7 @@ static int virtqueue_waiting(struct virtqueue *vq)
 struct desc_table {
 	const struct virtq_desc *desc;
 	u32 size;
+	bool indirect;
 };
 
 /* The only read of a descriptor: what is checked is what is used. */
@@ -134,13 +135,14 @@ static int desc_table_indirect(struct virtqueue *vq,
 
 	if (!vq->indirect)
 		return virtqueue_malformed(vq, "indirect not negotiated");
-	if (table->desc != vq->desc)
+	if (table->indirect)
 		return virtqueue_malformed(vq, "indirect in indirect");
 	if (flags & VRING_DESC_F_NEXT)
 		return virtqueue_malformed(vq, "indirect with next");
 	if (!len || len % sizeof(*d) ||
 	    len / sizeof(*d) > VIRTQUEUE_SIZE_MAX)
 		return virtqueue_malformed(vq, "indirect table size");
+	table->indirect = true;
 	table->size = len / sizeof(*d);
 	table->desc = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
 	if (!table->desc)
