@@ -295,7 +295,7 @@ static int run_start_drives(struct run *run)
 
 static void run_stop_drives(struct run *run)
 {
-	for (unsigned int i = 0; i < run->ndrives; i++)
+	for (unsigned int i = 0; i < run->attached; i++)
 		drive_stop(&run->drives[i]);
 }
 

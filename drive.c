@@ -206,8 +206,14 @@ int drive_start(struct drive *d)
 	return 0;
 }
 
+/* The reset waits for what is in flight: the host's disk may still write. */
 void drive_stop(struct drive *d)
 {
+	struct virtio_device *dev = virtio_blk_device(d->blk);
+
+	pthread_mutex_lock(&dev->lock);
+	virtio_device_set_status(dev, 0);
+	pthread_mutex_unlock(&dev->lock);
 	for (unsigned int i = 0; i < d->iothreads; i++)
 		iothread_stop(d->threads[i]);
 }

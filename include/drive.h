@@ -43,6 +43,7 @@ int drive_attach(struct drive *d, struct vm *vm);
 /* The vCPUs have stopped.  drive_stop() first. */
 void drive_detach(struct drive *d);
 int drive_start(struct drive *d);
+/* The vCPUs have stopped: complete what is in flight, end the threads. */
 void drive_stop(struct drive *d);
 
 /* One line on how it is served, for --verbose. */
