@@ -20,6 +20,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+_Static_assert(sizeof(struct virtio_blk_config) >= VIRTIO_BLK_CONFIG_LEN,
+	       "the transport offers what is there");
+
 static struct virtio_blk *to_blk(struct virtio_device *dev)
 {
 	return (struct virtio_blk *)((char *)dev -

@@ -15,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define BREAKS_TOLD 8
+
 static void virtio_queue_defaults(struct virtio_queue *queue)
 {
 	memset(&queue->config, 0, sizeof(queue->config));
@@ -138,7 +140,9 @@ void virtio_device_break(struct virtio_device *dev, unsigned int q,
 {
 	if (__atomic_exchange_n(&dev->broken, true, __ATOMIC_RELAXED))
 		return;
-	log_error("%s: queue %u: malformed %s; the device needs a reset by its driver",
-		  dev->name, q, what);
+	/* A guest can reset and break a device for ever: enough is enough. */
+	if (__atomic_fetch_add(&dev->breaks, 1, __ATOMIC_RELAXED) < BREAKS_TOLD)
+		log_error("%s: queue %u: malformed %s; the device needs a reset by its driver",
+			  dev->name, q, what);
 	dev->transport->config_interrupt(dev);
 }

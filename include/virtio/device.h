@@ -60,6 +60,7 @@ struct virtio_device {
 	u64 driver_features;	/* accepted */
 	u8 status;
 	bool broken;		/* NEEDS_RESET; set by any thread */
+	unsigned int breaks;	/* how often that was */
 	u32 generation;		/* of the configuration space, 4.1.4.3.1 */
 	unsigned int nqueues;
 	struct virtio_queue *queues;
