@@ -53,7 +53,7 @@ ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
 endif
 
-.PHONY: all install clean distclean
+.PHONY: all check install clean distclean
 all: $(OUT)/lkvm
 
 $(OUT)/lkvm: $(MAIN_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
@@ -99,6 +99,9 @@ unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
 
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
+
+check:
+	$(Q)tests/check.sh
 
 clean:
 	$(Q)find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true

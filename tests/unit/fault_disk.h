@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Disks and hosts that misbehave on purpose, for the tests.
+ *
+ * Back ends, to be opened with disk_open_with():
+ *   memory:SIZE                 a disk in memory; SIZE in bytes
+ *   fault:SEED:ERRORS:DELAY:PATH  another disk (memory:, null: or a file), of
+ *                               whose requests ERRORS per cent fail with EIO,
+ *                               and whose completions come up to DELAY turns
+ *                               late and in any order, all drawn from SEED
+ *
+ * And a host: io_setup(), io_submit() and io_getevents() of libaio, and statx(),
+ * are replaced by ones that do what struct fault_host says; all zero, they are
+ * transparent.
+ */
+#ifndef LKVM_TESTS_FAULT_DISK_H
+#define LKVM_TESTS_FAULT_DISK_H
+
+#include "disk/backend.h"
+
+/* Set while nothing is in flight.  One per process, as the kernel is. */
+struct fault_host {
+	unsigned int again;	/* so many io_submit() fail with EAGAIN */
+	unsigned int interrupt;	/* so many with EINTR */
+	unsigned int take;	/* at most so many iocbs a call; 0: all */
+	unsigned int cut;	/* transfers to so many bytes; 0: not at all */
+	int refuse;		/* errno for an iocb at refuse_offset */
+	u64 refuse_offset;
+	bool no_fdsync;		/* EINVAL, as before Linux 4.18 */
+	bool no_dioalign;	/* statx() tells nothing, as before Linux 6.1 */
+	bool no_ring;		/* the completion ring has another layout */
+
+	unsigned int submits;	/* calls, counted */
+	unsigned int getevents;
+};
+
+extern struct fault_host fault_host;
+
+extern const struct disk_ops disk_memory_ops;
+extern const struct disk_ops disk_fault_ops;
+
+#endif
