@@ -37,11 +37,13 @@ static void blk_queue_start(void *arg)
 	unsigned int index = blk_queue_index(q);
 
 	assert(blk_queue_idle(q));
+	q->started = false;
 	if (virtqueue_init(&q->vq, dev->mem, &dev->queues[index].config,
 			   dev->driver_features)) {
 		virtio_device_break(dev, index, q->vq.error);
 		return;
 	}
+	q->started = true;
 	q->active = true;
 	q->client.ready = true;
 }
@@ -51,7 +53,8 @@ static int blk_start(struct virtio_device *dev, unsigned int index)
 	struct blk_queue *q = &to_blk(dev)->queues[index];
 
 	iothread_call(q->thread, blk_queue_start, q);
-	return q->active ? 0 : -EINVAL;
+	/* Not active: the thread may have found a malformed chain by now. */
+	return q->started ? 0 : -EINVAL;
 }
 
 /* Runs on the queue's I/O thread; blk_publish() ends what it begins. */

@@ -30,6 +30,7 @@ struct blk_queue {
 	_Alignas(128) struct iothread_client client;
 	struct virtqueue vq;
 	bool active;		/* requests are taken */
+	bool started;		/* what the last start said */
 	bool stopping;		/* post drained when none is in flight */
 	struct virtio_blk *blk;
 	struct disk_queue *disk_queue;

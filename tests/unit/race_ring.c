@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A driver on one thread, a device on another, both asleep whenever the other
+ * has not called: a kick or an interrupt that is lost ends in a sleep for ever,
+ * which a timeout turns into a failure.
+ */
+#include "guest_ring.h"
+#include <linux/virtio_config.h>
+#include <poll.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define RACE_REQUESTS 1000000u
+#define RACE_TIMEOUT_MS 20000
+
+static const struct race {
+	u16 size;
+	bool event_idx;
+	unsigned int batch;	/* the driver adds up to so many */
+	unsigned int percent;	/* of RACE_REQUESTS */
+} races[] = {
+	{ 256, true, 64, 40 },
+	{ 256, false, 64, 35 },
+	{ 4, true, 1, 4 },	/* a sleep for nearly every request */
+	{ 4, false, 3, 4 },
+	{ 1024, true, 1024, 17 },
+};
+#define RACES ((int)(sizeof(races) / sizeof(races[0])))
+
+struct device {
+	struct virtqueue vq;
+	int kick_fd;
+	int call_fd;
+	unsigned int total;
+	unsigned int served;
+	unsigned int publications;
+	unsigned int interrupts;
+	const char *failed;
+};
+
+/* One look at the ring.  Returns whether there was anything. */
+static bool device_turn(struct device *d)
+{
+	struct virtqueue_chain chain;
+	struct iovec iov[4];
+	u64 one = 1;
+	bool any = false;
+	int got;
+
+	virtqueue_kicks_off(&d->vq);
+	while ((got = virtqueue_pop(&d->vq, &chain, iov, 4)) > 0) {
+		u32 value;
+
+		memcpy(&value, iov[0].iov_base, sizeof(value));
+		memcpy(iov[1].iov_base, &value, sizeof(value));
+		virtqueue_push(&d->vq, chain.head, value);
+		d->served++;
+		any = true;
+	}
+	if (got < 0)
+		d->failed = d->vq.error;
+	if (virtqueue_unpublished(&d->vq)) {
+		d->publications++;
+		if (virtqueue_publish(&d->vq)) {
+			d->interrupts++;
+			if (write(d->call_fd, &one, sizeof(one)) < 0)
+				d->failed = "write";
+		}
+	}
+	return any;
+}
+
+static void *device_main(void *arg)
+{
+	struct device *d = arg;
+
+	while (d->served < d->total && !d->failed) {
+		struct pollfd p = { .fd = d->kick_fd, .events = POLLIN };
+		u64 count;
+
+		if (device_turn(d) || virtqueue_kicks_on(&d->vq))
+			continue;
+		if (poll(&p, 1, RACE_TIMEOUT_MS) != 1)
+			d->failed = "a kick was lost";
+		else if (read(d->kick_fd, &count, sizeof(count)) < 0)
+			d->failed = "read";
+	}
+	return NULL;
+}
+
+struct driver {
+	struct arena arena;
+	struct guest_ring ring;
+	u64 slots;		/* one u32 to read, one to write, per head */
+	u32 sent;
+	u32 next_of[VIRTQUEUE_SIZE_MAX];	/* what each head carries */
+	u32 finished;
+};
+
+static bool driver_add(struct driver *d)
+{
+	u64 slot = d->slots + 8ull * d->ring.first_free;
+	struct ring_buf bufs[] = {
+		{ slot, 4, false }, { slot + 4, 4, true },
+	};
+	int head;
+
+	if (d->ring.nfree < 2)
+		return false;
+	memcpy(arena_ptr(&d->arena, slot, 4), &d->sent, 4);
+	head = ring_add(&d->ring, bufs, 2);
+	d->next_of[head] = d->sent++;
+	return true;
+}
+
+static void driver_finish(struct driver *d, u32 id, u32 len)
+{
+	expect(len == d->next_of[id]);
+	d->next_of[id] = ~0u;	/* a second time would be seen */
+	d->finished++;
+}
+
+static void driver_run(struct driver *d, unsigned int total,
+		       unsigned int max_batch)
+{
+	unsigned int batch = 0;
+	u32 id, len;
+
+	while (d->finished < total) {
+		unsigned int n = 0;
+
+		batch = batch * 1103515245u + 12345;
+		while (n < 1 + (batch >> 16) % max_batch && d->sent < total &&
+		       driver_add(d))
+			n++;
+		if (n)
+			ring_kick(&d->ring);
+		ring_calls_off(&d->ring);
+		while (ring_get(&d->ring, &id, &len)) {
+			driver_finish(d, id, len);
+			n++;
+		}
+		if (n || d->finished == total)
+			continue;	/* sleep only when there is no more to do */
+		id = ring_wait_used(&d->ring, &len);
+		driver_finish(d, id, len);
+	}
+}
+
+START_TEST(test_race)
+{
+	const struct race *race = &races[_i];
+	u64 features = race->event_idx ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0;
+	struct device device = { .kick_fd = eventfd(0, EFD_CLOEXEC),
+				 .call_fd = eventfd(0, EFD_CLOEXEC) };
+	struct driver driver = { .sent = 0 };
+	pthread_t thread;
+
+	device.total = test_scale(RACE_REQUESTS / 100 * race->percent);
+	arena_init(&driver.arena, 1 << 20);
+	ring_init(&driver.ring, &driver.arena, race->size, race->event_idx);
+	driver.slots = arena_alloc(&driver.arena, 8ull * race->size, 8);
+	driver.ring.kick_fd = device.kick_fd;
+	driver.ring.call_fd = device.call_fd;
+	ck_assert_int_eq(virtqueue_init(&device.vq, &driver.arena.mem,
+					&driver.ring.config, features),
+			 0);
+	ck_assert_int_eq(pthread_create(&thread, NULL, device_main, &device),
+			 0);
+	driver_run(&driver, device.total, race->batch);
+	pthread_join(thread, NULL);
+	ck_assert_msg(!device.failed, "%s", device.failed);
+	ck_assert_uint_eq(device.served, device.total);
+	ck_assert_uint_eq(driver.finished, device.total);
+	ck_assert_uint_le(device.interrupts, device.publications);
+	ck_assert_uint_le(device.publications, device.served);
+	ck_assert(!ring_used_pending(&driver.ring));
+	arena_exit(&driver.arena);
+	close(device.kick_fd);
+	close(device.call_fd);
+}
+END_TEST
+
+TCase *race_ring_tcase(void)
+{
+	TCase *tc = tcase_create("race");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_loop_test(tc, test_race, 0, RACES);
+	return tc;
+}

@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * --disk from its text to a device on the PCI bus, and back: defaults, every
+ * key, what is refused and how it is told.  KVM is fake_event.c's.
+ */
+/* helpers: fake_event.c disk_rig.c */
+#include "disk_rig.h"
+#include "drive.h"
+#include "fake_event.h"
+#include "kvm/pci.h"
+#include "kvm/vm.h"
+#include "virtio/blk.h"
+#include "virtio/device.h"
+#include "virtio/pci.h"
+#include <check.h>
+#include <fcntl.h>
+#include <linux/virtio_blk.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct drive d;
+static struct vm vm;
+static struct rig_capture capture;
+
+#define expect_refused(result, ...)                     \
+	do {                                            \
+		int result_;                            \
+		rig_capture_start(&capture);            \
+		result_ = result;                       \
+		rig_capture_end(&capture);              \
+		ck_assert_int_lt(result_, 0);           \
+		rig_expect_line(&capture, __VA_ARGS__); \
+	} while (0)
+
+#define parse_refused(arg, ...)                                         \
+	do {                                                             \
+		expect_refused(drive_parse(&d, arg, 0), "--disk",        \
+			       __VA_ARGS__);                             \
+		ck_assert_ptr_null(d.text);                              \
+	} while (0)
+
+static void parse(const char *text)
+{
+	ck_assert_int_eq(drive_parse(&d, text, 0), 0);
+}
+
+/* --- text ---------------------------------------------------------------- */
+
+START_TEST(test_defaults)
+{
+	parse("disk.img");
+	ck_assert_str_eq(d.path, "disk.img");
+	ck_assert_str_eq(d.name, "vda");
+	ck_assert_str_eq(d.serial, "vda");
+	ck_assert_uint_eq(d.queues, 0);		/* as many as vCPUs */
+	ck_assert_uint_eq(d.iothreads, 0);	/* as many as queues */
+	ck_assert_uint_eq(d.queue_size, 256);
+	ck_assert(!d.readonly && d.lock);
+	drive_forget(&d);
+	ck_assert_ptr_null(d.text);
+}
+END_TEST
+
+START_TEST(test_every_key)
+{
+	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
+	      "serial=01234567890123456789,lock=off");
+	ck_assert_str_eq(d.path, "a,b.img");
+	ck_assert_uint_eq(d.queues, 4);
+	ck_assert_uint_eq(d.queue_size, 128);
+	ck_assert_uint_eq(d.iothreads, 2);
+	ck_assert(d.readonly && !d.lock);
+	ck_assert_str_eq(d.serial, "01234567890123456789");
+	drive_forget(&d);
+}
+END_TEST
+
+START_TEST(test_names)
+{
+	static const struct {
+		unsigned int index;
+		const char *name;
+	} want[] = {
+		{ 0, "vda" },	{ 1, "vdb" },	{ 25, "vdz" },
+		{ 26, "vdaa" }, { 27, "vdab" }, { 51, "vdaz" },
+		{ 52, "vdba" },
+	};
+
+	for (unsigned int i = 0; i < sizeof(want) / sizeof(want[0]); i++) {
+		ck_assert_int_eq(drive_parse(&d, "x", want[i].index), 0);
+		ck_assert_str_eq(d.name, want[i].name);
+		drive_forget(&d);
+	}
+}
+END_TEST
+
+START_TEST(test_ranges)
+{
+	static const char *const good[] = {
+		"x,queues=1", "x,queues=256", "x,iothreads=1",
+		"x,iothreads=256", "x,queue-size=4", "x,queue-size=1024",
+		"x,ro=off", "x,ro=on", "x,lock", "x,serial=s",
+	};
+
+	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		parse(good[i]);
+		drive_forget(&d);
+	}
+}
+END_TEST
+
+START_TEST(test_refused)
+{
+	parse_refused("x,queues=0", "queues", "0", "1", "256");
+	parse_refused("x,queues=257", "queues", "257", "256");
+	parse_refused("x,queues=5000", "queues", "5000", "256");
+	parse_refused("x,queues=-1", "queues", "-1");
+	parse_refused("x,queues=4x", "queues", "4x");
+	parse_refused("x,iothreads=0", "iothreads", "0", "1");
+	parse_refused("x,iothreads=1000", "iothreads", "1000", "256");
+	parse_refused("x,queue-size=2", "queue-size", "2", "4", "1024");
+	parse_refused("x,queue-size=2048", "queue-size", "2048", "1024");
+	parse_refused("x,queue-size=100", "queue-size", "100",
+		      "power of two");
+	parse_refused("x,queue-size=1000", "queue-size", "power of two");
+	parse_refused("x,serial=012345678901234567890", "serial",
+		      "012345678901234567890", "20");
+	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
+	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
+		      "iothreads", "ro", "serial", "lock");
+	parse_refused("", "path");
+	parse_refused(",ro", "path");
+}
+END_TEST
+
+/* --- on the bus ---------------------------------------------------------- */
+
+static void plug(void)
+{
+	fake_kvm_reset();
+	memset(&vm, 0, sizeof(vm));
+	memset(&d, 0, sizeof(d));
+	vm.ncpus = 3;
+	vm.mem = (struct guest_memory){
+		.nregions = 1,
+		.size = 1 << 20,
+		.region = { { .gpa = 0, .size = 1 << 20 } },
+	};
+	ck_assert_int_eq(guest_memory_map(&vm.mem, false), 0);
+	ck_assert_int_eq(pci_host_new(&vm.pci, &vm), 0);
+}
+
+static void unplug(void)
+{
+	drive_forget(&d);
+	pci_host_free(vm.pci);
+	guest_memory_unmap(&vm.mem);
+	ck_assert_uint_eq(fake_kvm.nkicks, 0);
+	ck_assert_uint_eq(fake_kvm.nirqfds, 0);
+}
+
+static unsigned int open_files(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 0; fd < 4096; fd++)
+		n += fcntl(fd, F_GETFD) >= 0;
+	return n;
+}
+
+START_TEST(test_attach_defaults)
+{
+	unsigned int files = open_files();
+
+	parse("null:1G");
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	ck_assert_uint_eq(d.queues, 3);
+	ck_assert_uint_eq(d.iothreads, 3);
+	ck_assert_uint_eq(virtio_blk_nqueues(d.blk), 3);
+	ck_assert_ptr_nonnull(pci_host_function(vm.pci, 1));
+	ck_assert_int_eq(drive_start(&d), 0);
+	drive_stop(&d);
+	drive_detach(&d);
+	ck_assert_ptr_null(pci_host_function(vm.pci, 1));
+	ck_assert_uint_eq(open_files(), files);
+}
+END_TEST
+
+/* "+" tells of a thread that has more queues than the one it is named by. */
+START_TEST(test_threads)
+{
+	static const char *const names[] = { "lkvm/vda.q0+", "lkvm/vda.q1+",
+					     "lkvm/vda.q2" };
+
+	parse("null:1G,queues=5,iothreads=3");
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_str_eq(iothread_name(d.threads[i]), names[i]);
+	for (unsigned int q = 0; q < 5; q++)
+		ck_assert_ptr_eq(virtio_blk_thread(d.blk, q),
+				 d.threads[q % 3]);
+	drive_detach(&d);
+}
+END_TEST
+
+START_TEST(test_config)
+{
+	struct virtio_device *dev;
+	struct virtio_blk_config c = { 0 };
+
+	parse("null:1G,queues=7,queue-size=64,ro");
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	dev = virtio_blk_device(d.blk);
+	dev->ops->config_read(dev, 0, &c, VIRTIO_BLK_CONFIG_LEN);
+	ck_assert_uint_eq(c.capacity, (1u << 30) / 512);
+	ck_assert_uint_eq(c.num_queues, 7);
+	ck_assert_uint_eq(c.seg_max, 62);
+	ck_assert(dev->features >> VIRTIO_BLK_F_RO & 1);
+	ck_assert_uint_eq(dev->queues[6].size_max, 64);
+	rig_capture_start(&capture);
+	drive_describe(&d);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "vda", "null", "read-only", "7 queues of 64",
+			"7 I/O threads");
+	drive_detach(&d);
+}
+END_TEST
+
+START_TEST(test_most_queues)
+{
+	parse("null:1G,queues=256,iothreads=4,queue-size=4");
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	ck_assert_int_eq(drive_start(&d), 0);
+	drive_stop(&d);
+	drive_detach(&d);
+}
+END_TEST
+
+/* More threads than queues can only be told when the queues are known. */
+START_TEST(test_too_many_threads)
+{
+	parse("null:1G,queues=2,iothreads=3");
+	expect_refused(drive_attach(&d, &vm), "--disk", "null:1G", "iothreads",
+		       "3", "2");
+	drive_forget(&d);
+	parse("null:1G,iothreads=4");
+	expect_refused(drive_attach(&d, &vm), "iothreads", "4", "3");
+}
+END_TEST
+
+/* PEERS 16: a disk that cannot be opened leaves nothing behind. */
+START_TEST(test_open_fails)
+{
+	unsigned int files = open_files();
+
+	parse("/nonexistent/disk.img");
+	expect_refused(drive_attach(&d, &vm), "--disk",
+		       "/nonexistent/disk.img");
+	ck_assert_ptr_null(d.disk);
+	ck_assert_ptr_null(d.threads);
+	drive_forget(&d);
+	parse("null:0");
+	expect_refused(drive_attach(&d, &vm), "null:0");
+	ck_assert_uint_eq(open_files(), files);
+	ck_assert_ptr_null(pci_host_function(vm.pci, 1));
+}
+END_TEST
+
+/* PEERS 16: as many disks as there are slots, then a line, not an end. */
+START_TEST(test_many_disks)
+{
+	static struct drive many[PCI_SLOTS];
+	unsigned int n = 0;
+
+	for (; n < PCI_SLOTS - 1; n++) {
+		ck_assert_int_eq(drive_parse(&many[n], "null:1M,queues=1", n),
+				 0);
+		ck_assert_int_eq(drive_attach(&many[n], &vm), 0);
+	}
+	parse("null:1M,queues=1");
+	expect_refused(drive_attach(&d, &vm), "31");
+	ck_assert_ptr_null(d.blk);
+	while (n--) {
+		drive_detach(&many[n]);
+		drive_forget(&many[n]);
+	}
+}
+END_TEST
+
+int main(void)
+{
+	Suite *suite = suite_create("drive");
+	TCase *tc = tcase_create("text"), *tb = tcase_create("on the bus");
+	SRunner *runner;
+	int failed;
+
+	tcase_add_test(tc, test_defaults);
+	tcase_add_test(tc, test_every_key);
+	tcase_add_test(tc, test_names);
+	tcase_add_test(tc, test_ranges);
+	tcase_add_test(tc, test_refused);
+	suite_add_tcase(suite, tc);
+	tcase_set_timeout(tb, 60);
+	tcase_add_checked_fixture(tb, plug, unplug);
+	tcase_add_test(tb, test_attach_defaults);
+	tcase_add_test(tb, test_threads);
+	tcase_add_test(tb, test_config);
+	tcase_add_test(tb, test_most_queues);
+	tcase_add_test(tb, test_too_many_threads);
+	tcase_add_test(tb, test_open_fails);
+	tcase_add_test(tb, test_many_disks);
+	suite_add_tcase(suite, tb);
+	runner = srunner_create(suite);
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
