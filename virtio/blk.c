@@ -98,7 +98,8 @@ static void blk_request_put(struct blk_queue *q, struct blk_request *req)
 
 /*
  * Every request that was popped ends here, once.  @written: bytes at the start
- * of its writable buffers that hold data; the status byte is their last.
+ * of its writable buffers that hold data.  The status byte is their last; it
+ * counts if there is no gap before it (2.7.8.2: used.len has no holes).
  */
 static void blk_complete(struct blk_request *req, u8 status, u32 written)
 {
@@ -107,6 +108,8 @@ static void blk_complete(struct blk_request *req, u8 status, u32 written)
 	if (status != VIRTIO_BLK_S_OK)
 		count(&q->stats.errors, 1);
 	write_once(req->status, status);
+	if (written == req->writable)
+		written++;
 	virtqueue_push(&q->vq, req->head, written);
 	blk_request_put(q, req);
 }
@@ -131,16 +134,14 @@ static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
 static void blk_done(struct disk_req *disk, int err)
 {
 	struct blk_request *req = (struct blk_request *)disk;
-	u32 written = 1;
 
 	if (err) {
 		blk_complain(req->queue, disk, err);
-		blk_complete(req, VIRTIO_BLK_S_IOERR, disk->op != DISK_READ);
+		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
 		return;
 	}
-	if (disk->op == DISK_READ)
-		written += (u32)disk->len;
-	blk_complete(req, VIRTIO_BLK_S_OK, written);
+	blk_complete(req, VIRTIO_BLK_S_OK,
+		     disk->op == DISK_READ ? (u32)disk->len : 0);
 }
 
 static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
@@ -172,7 +173,7 @@ static void blk_read(struct blk_request *req, u64 sector,
 		return;
 	}
 	if (!len) {
-		blk_complete(req, VIRTIO_BLK_S_OK, 1);
+		blk_complete(req, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
 	count(&q->stats.read_bytes, len);
@@ -188,11 +189,11 @@ static void blk_write(struct blk_request *req, u64 sector,
 	count(&q->stats.writes, 1);
 	/* 5.2.6.2: a read-only device fails writes, and changes nothing. */
 	if (q->blk->readonly || !blk_range_ok(q->blk, sector, len)) {
-		blk_complete(req, VIRTIO_BLK_S_IOERR, 1);
+		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
 		return;
 	}
 	if (!len) {
-		blk_complete(req, VIRTIO_BLK_S_OK, 1);
+		blk_complete(req, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
 	count(&q->stats.written_bytes, len);
@@ -222,7 +223,7 @@ static void blk_get_id(struct blk_request *req, const struct buffers *data)
 		memcpy(data->iov[i].iov_base, blk->serial + done, part);
 		done += part;
 	}
-	blk_complete(req, VIRTIO_BLK_S_OK, (u32)done + 1);
+	blk_complete(req, VIRTIO_BLK_S_OK, (u32)done);
 }
 
 /*
@@ -242,6 +243,7 @@ static const char *blk_handle(struct blk_request *req,
 	req->status = buffers_cut_last(&in);
 	if (!req->status)
 		return "request without a status byte";
+	req->writable = buffers_len(&in);
 	if (!buffers_take(&out, &header, sizeof(header)))
 		return "request header";
 	req->type = le32_to_cpu((__force __le32)header.type);
@@ -262,7 +264,7 @@ static const char *blk_handle(struct blk_request *req,
 		break;
 	default:
 		count(&req->queue->stats.others, 1);
-		blk_complete(req, VIRTIO_BLK_S_UNSUPP, in.n ? 0 : 1);
+		blk_complete(req, VIRTIO_BLK_S_UNSUPP, 0);
 	}
 	return NULL;
 }

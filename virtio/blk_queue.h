@@ -24,6 +24,7 @@ struct blk_request {
 	u8 *status;		/* in guest memory */
 	u16 head;
 	u32 type;
+	u64 writable;		/* bytes before the status */
 };
 
 struct blk_queue {
