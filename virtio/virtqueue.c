@@ -85,22 +85,23 @@ static int virtqueue_waiting(struct virtqueue *vq)
 
 /* A table of descriptors: the queue's own, or an indirect one. */
 struct desc_table {
-	const struct virtq_desc *desc;
+	const u8 *desc;
 	u32 size;
 	bool indirect;
 };
 
-/* The only read of a descriptor: what is checked is what is used. */
+/*
+ * The only read of a descriptor: what is checked is what is used, and the
+ * fence keeps the compiler from looking again.  An indirect table may stand at
+ * any address.
+ */
 static struct virtq_desc desc_snapshot(const struct desc_table *table, u16 i)
 {
-	const struct virtq_desc *d = &table->desc[i];
+	struct virtq_desc d;
 
-	return (struct virtq_desc){
-		.addr = read_once(&d->addr),
-		.len = read_once(&d->len),
-		.flags = read_once(&d->flags),
-		.next = read_once(&d->next),
-	};
+	memcpy(&d, table->desc + i * sizeof(d), sizeof(d));
+	__atomic_signal_fence(__ATOMIC_SEQ_CST);
+	return d;
 }
 
 static int chain_add_buffer(struct virtqueue *vq, struct virtqueue_chain *chain,
@@ -157,7 +158,10 @@ static int desc_table_indirect(struct virtqueue *vq,
 static int virtqueue_walk(struct virtqueue *vq, struct virtqueue_chain *chain,
 			  struct iovec *iov, unsigned int max)
 {
-	struct desc_table table = { .desc = vq->desc, .size = vq->size };
+	struct desc_table table = {
+		.desc = (const u8 *)vq->desc,
+		.size = vq->size,
+	};
 	u32 left = table.size;
 	u16 i = chain->head;
 
