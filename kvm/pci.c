@@ -123,6 +123,8 @@ static void pci_intx_ended(void *arg)
 	struct pci_function *fn = arg;
 
 	event_clear(fn->intx_resample_fd);
+	/* Down first: who asks from now on raises it again. */
+	__atomic_store_n(&fn->intx_asserted, false, __ATOMIC_SEQ_CST);
 	if (fn->ops->intx_level(fn))
 		pci_function_intx(fn);
 }
@@ -186,8 +188,10 @@ void pci_function_remove(struct pci_function *fn)
 
 void pci_function_intx(struct pci_function *fn)
 {
-	if (!(read_once(&fn->config[PCI_COMMAND + 1]) &
-	      PCI_COMMAND_INTX_DISABLE >> 8))
+	if (read_once(&fn->config[PCI_COMMAND + 1]) &
+	    PCI_COMMAND_INTX_DISABLE >> 8)
+		return;
+	if (!__atomic_exchange_n(&fn->intx_asserted, true, __ATOMIC_ACQ_REL))
 		event_signal(fn->intx_fd);
 }
 
@@ -246,6 +250,26 @@ void pci_config_read(struct pci_host *host, unsigned int bus,
 	pthread_mutex_lock(&host->lock);
 	memcpy(data, fn->config + offset, len);
 	pthread_mutex_unlock(&host->lock);
+	/* 6.2.3: the interrupt status bit is live. */
+	if (offset <= PCI_STATUS && PCI_STATUS < offset + len &&
+	    fn->ops->intx_level && fn->ops->intx_level(fn))
+		((u8 *)data)[PCI_STATUS - offset] |= PCI_STATUS_INTERRUPT;
+}
+
+void pci_function_get(struct pci_function *fn, unsigned int offset, void *data,
+		      unsigned int len)
+{
+	pthread_mutex_lock(&fn->host->lock);
+	memcpy(data, fn->config + offset, len);
+	pthread_mutex_unlock(&fn->host->lock);
+}
+
+void pci_function_put(struct pci_function *fn, unsigned int offset,
+		      const void *data, unsigned int len)
+{
+	pthread_mutex_lock(&fn->host->lock);
+	memcpy(fn->config + offset, data, len);
+	pthread_mutex_unlock(&fn->host->lock);
 }
 
 void pci_config_write(struct pci_host *host, unsigned int bus,

@@ -34,6 +34,8 @@
 #define NOTIFY_MULTIPLIER 4	/* 4.1.4.4: a notify address for each queue */
 #define BAR_SIZE 0x4000
 
+#define CFG_DATA offsetof(struct virtio_pci_cfg_cap, pci_cfg_data)
+
 #define ISR_QUEUE 1	/* 4.1.4.5 */
 #define ISR_CONFIG 2
 
@@ -163,14 +165,13 @@ static void vp_bar_moved(struct pci_function *fn, unsigned int bar, u64 addr)
 static bool vp_window(struct virtio_pci *vp, unsigned int offset,
 		      unsigned int len, struct virtio_pci_cap *window)
 {
-	const struct pci_function *fn = &vp->fn;
-	unsigned int data = vp->cfg_cap +
-			    offsetof(struct virtio_pci_cfg_cap, pci_cfg_data);
+	struct pci_function *fn = &vp->fn;
+	unsigned int data = vp->cfg_cap + CFG_DATA;
 	u32 at, size;
 
 	if (offset + len <= data || offset >= data + 4)
 		return false;
-	memcpy(window, fn->config + vp->cfg_cap, sizeof(*window));
+	pci_function_get(fn, vp->cfg_cap, window, sizeof(*window));
 	at = le32_to_cpu(window->offset);
 	size = le32_to_cpu(window->length);
 	if (size != 1 && size != 2 && size != 4)
@@ -192,9 +193,7 @@ static void vp_config_read(struct pci_function *fn, unsigned int offset,
 		return;
 	vp_bar_read(fn, window.bar, le32_to_cpu(window.offset), data,
 		    le32_to_cpu(window.length));
-	memcpy(fn->config + vp->cfg_cap +
-		       offsetof(struct virtio_pci_cfg_cap, pci_cfg_data),
-	       data, sizeof(data));
+	pci_function_put(fn, vp->cfg_cap + CFG_DATA, data, sizeof(data));
 }
 
 static void vp_config_written(struct pci_function *fn, unsigned int offset,
@@ -207,10 +206,7 @@ static void vp_config_written(struct pci_function *fn, unsigned int offset,
 	msix_config_written(vp->msix);
 	if (!vp_window(vp, offset, len, &window))
 		return;
-	memcpy(data,
-	       fn->config + vp->cfg_cap +
-		       offsetof(struct virtio_pci_cfg_cap, pci_cfg_data),
-	       sizeof(data));
+	pci_function_get(fn, vp->cfg_cap + CFG_DATA, data, sizeof(data));
 	vp_bar_write(fn, window.bar, le32_to_cpu(window.offset), data,
 		     le32_to_cpu(window.length));
 }

@@ -59,6 +59,7 @@ struct pci_function {
 	} bar[PCI_BARS];
 
 	u32 intx_gsi;
+	bool intx_asserted;	/* until the guest has ended it; any thread */
 	int intx_fd;		/* signal to assert INTx; any thread */
 	int intx_resample_fd;	/* KVM signals: the guest has ended it */
 };
@@ -100,6 +101,12 @@ unsigned int pci_function_add_cap(struct pci_function *fn, u8 id, const void *ca
  */
 int pci_function_add(struct pci_host *host, struct pci_function *fn);
 void pci_function_remove(struct pci_function *fn);
+
+/* The function's own view of its configuration space, from a hook. */
+void pci_function_get(struct pci_function *fn, unsigned int offset, void *data,
+		      unsigned int len);
+void pci_function_put(struct pci_function *fn, unsigned int offset,
+		      const void *data, unsigned int len);
 
 /* Assert INTx unless the guest has disabled it; any thread. */
 void pci_function_intx(struct pci_function *fn);
