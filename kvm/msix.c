@@ -29,9 +29,10 @@ struct msix_vector {
 	u32 control;
 
 	int fd;
-	int gsi;		/* -1 until it is first connected */
+	int gsi;
 	bool connected;		/* irqfd is in KVM */
-	u64 routed_addr;	/* the message KVM has for the gsi */
+	bool routed;		/* KVM has a message for the gsi: */
+	u64 routed_addr;
 	u32 routed_data;
 };
 
@@ -109,8 +110,16 @@ int msix_new(struct msix **mp, struct vm *vm, struct pci_function *fn,
 	for (; msix->nvectors < nvectors; msix->nvectors++) {
 		struct msix_vector *v = &msix->vector[msix->nvectors];
 
-		v->gsi = -1;
 		v->control = PCI_MSIX_ENTRY_CTRL_MASKBIT;
+		v->gsi = irq_msi_alloc(vm);
+		if (v->gsi < 0) {
+			int err = v->gsi;
+
+			log_error("no interrupt is left for vector %u of a disk; use fewer disks or queues",
+				  msix->nvectors);
+			msix_free(msix);
+			return err;
+		}
 		v->fd = event_new();
 		if (v->fd < 0) {
 			int err = v->fd;
@@ -137,15 +146,12 @@ static void msix_disconnect(struct msix *msix, struct msix_vector *v)
 static void msix_connect(struct msix *msix, struct msix_vector *v)
 {
 	u64 addr = (u64)v->addr_hi << 32 | v->addr_lo;
-	bool routed = v->gsi >= 0 && v->routed_addr == addr &&
-		      v->routed_data == v->data;
+	bool same = v->routed && v->routed_addr == addr &&
+		    v->routed_data == v->data;
 
-	if (v->gsi < 0)
-		v->gsi = irq_msi_alloc(msix->vm);
-	if (v->gsi < 0)
+	if (!same && irq_msi_route(msix->vm, (u32)v->gsi, addr, v->data))
 		return;
-	if (!routed && irq_msi_route(msix->vm, (u32)v->gsi, addr, v->data))
-		return;
+	v->routed = true;
 	v->routed_addr = addr;
 	v->routed_data = v->data;
 	v->connected = !irqfd_attach(msix->vm, v->fd, (u32)v->gsi, -1);
