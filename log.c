@@ -20,6 +20,9 @@ static void log_line(const char *kind, const char *fmt, va_list args)
 	len = (size_t)snprintf(line, sizeof(line), "lkvm: %s", kind);
 	vsnprintf(line + len, sizeof(line) - len - 1, fmt, args);
 	len = strlen(line);
+	for (size_t i = 0; i < len; i++)	/* one line, whatever a user typed */
+		if ((unsigned char)line[i] < ' ' || line[i] == 0x7f)
+			line[i] = '?';
 	line[len++] = '\n';
 	if (write(STDERR_FILENO, line, len) < 0)
 		return;	/* nowhere left to complain */
