@@ -166,6 +166,40 @@ static const struct option_spec *find_option(const struct option_spec *specs,
 	return NULL;
 }
 
+/*
+ * getopt_long() takes the beginning of a name for the name; a later option
+ * would make that ambiguous.
+ */
+static bool abbreviated(const struct option_spec *s, int val, char **argv)
+{
+	const char *word = argv[optind - 1];
+
+	if (val < 256)
+		return false;
+	if (word == optarg)
+		word = argv[optind - 2];
+	word += 2;
+	return strncmp(word, s->name, strcspn(word, "=")) != 0 ||
+	       strlen(s->name) != strcspn(word, "=");
+}
+
+static void bad_option(const char *command, int val, const char *word,
+		       const struct option_spec *specs)
+{
+	if (val == ':')
+		log_error("%s: a value is missing behind %s; see lkvm %s --help",
+			  command, word, command);
+	else if (optopt >= 256)
+		log_error("%s: %s: --%s takes no value", command, word,
+			  specs[optopt - 256].name);
+	else if (optopt)
+		log_error("%s: unknown option -%c in %s; see lkvm %s --help",
+			  command, optopt, word, command);
+	else
+		log_error("%s: unknown option %s; see lkvm %s --help", command,
+			  word, command);
+}
+
 int options_parse(const struct option_spec *specs, const char *command,
 		  int argc, char **argv)
 {
@@ -176,16 +210,19 @@ int options_parse(const struct option_spec *specs, const char *command,
 	build_getopt(specs, longs, shorts);
 	optind = 0;	/* GNU: start afresh */
 	opterr = 0;
-	while ((val = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
-		const struct option_spec *s = find_option(specs, val);
+	for (;;) {
+		/* In a cluster of letters optind moves behind the last one. */
+		const char *word = argv[optind ? optind : 1];
+		const struct option_spec *s;
 		char what[64];
 		int err;
 
-		if (!s) {
-			log_error("%s: %s %s; see lkvm %s --help", command,
-				  val == ':' ? "a value is missing behind" :
-					       "unknown option",
-				  argv[optind - 1], command);
+		val = getopt_long(argc, argv, shorts, longs, NULL);
+		if (val == -1)
+			return optind;
+		s = find_option(specs, val);
+		if (!s || abbreviated(s, val, argv)) {
+			bad_option(command, s ? 0 : val, word, specs);
 			return -EINVAL;
 		}
 		snprintf(what, sizeof(what), "--%s", s->name);
@@ -193,7 +230,6 @@ int options_parse(const struct option_spec *specs, const char *command,
 		if (err)
 			return err;
 	}
-	return optind;
 }
 
 void options_help(const struct option_spec *specs)
@@ -246,7 +282,7 @@ static int set_key(const struct option_spec *keys, const char *option,
 {
 	char *value = strchr(field, '=');
 	const struct option_spec *k = keys;
-	char what[64];
+	char what[320];
 
 	if (value)
 		*value++ = 0;
@@ -268,15 +304,16 @@ static int set_key(const struct option_spec *keys, const char *option,
 int options_parse_keys(const struct option_spec *keys, const char *option,
 		       const char *text, char **copy, const char **first)
 {
-	char *rest = strdup(text);
+	char *rest = strdup(text), label[256];
 	int err = 0;
 
 	if (!rest)
 		return log_no_memory();
 	*copy = rest;
 	*first = next_field(&rest);
+	snprintf(label, sizeof(label), "%s %s", option, *first);
 	while (rest && !err)
-		err = set_key(keys, option, next_field(&rest));
+		err = set_key(keys, label, next_field(&rest));
 	if (err) {
 		free(*copy);
 		*copy = NULL;
