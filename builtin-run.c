@@ -26,7 +26,6 @@
 #define MEM_MIN (16ULL << 20)
 #define MEM_DEFAULT (512ULL << 20)
 #define TIMEOUT_MAX (10u * 365 * 24 * 3600)
-#define CPUS_MAX 4096	/* far above any host: KVM's limit is told apart */
 
 struct run {
 	/* The command line. */
@@ -108,7 +107,7 @@ static int run_parse(struct run *run, int argc, char **argv)
 		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
 		  "kernel command line; a console= is added if it has none",
 		  NULL },
-		{ 'c', "cpus", OPTION_UINT, &run->cpus, 1, CPUS_MAX, "N",
+		{ 'c', "cpus", OPTION_UINT, &run->cpus, 1, arch_max_cpus, "N",
 		  "vCPUs (1)", NULL },
 		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
@@ -241,7 +240,8 @@ static int run_open_stats(struct run *run)
 	if (!run->stats) {
 		int err = -errno;
 
-		log_error("--stats %s: %s", run->stats_path, strerror(-err));
+		log_error("--stats %s: %s; give a file that can be written, or -",
+			  run->stats_path, strerror(-err));
 		return err;
 	}
 	return 0;

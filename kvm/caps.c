@@ -66,7 +66,7 @@ int kvm_open(void)
 	}
 	version = ioctl(fd, KVM_GET_API_VERSION, 0);
 	if (version != KVM_API_VERSION) {
-		log_error("/dev/kvm: API version %d, not %d; this is no usable KVM",
+		log_error("/dev/kvm: API version %d, not %d; this is no KVM: see that its module is loaded",
 			  version, KVM_API_VERSION);
 		err = -EPROTO;
 		goto fail;

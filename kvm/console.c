@@ -227,7 +227,8 @@ static int console_open_file(struct console *con, const char *path)
 	if (con->out_fd < 0) {
 		int err = -errno;
 
-		log_error("--console file:%s: %s", path, strerror(-err));
+		log_error("--console file:%s: %s; give a file that can be written",
+			  path, strerror(-err));
 		return err;
 	}
 	return 0;
