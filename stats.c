@@ -57,10 +57,12 @@ static json_t *stats_iothread(const struct drive *d, unsigned int q)
 	const struct disk_thread_stats *s =
 		disk_thread_stats(virtio_blk_disk_queue(d->blk, q));
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
 			 "name", iothread_name(d->threads[q]),
 			 "turns", number(t->turns),
 			 "sleeps", number(t->sleeps),
+			 "gathers", number(t->gathers),
+			 "gathers_in_vain", number(t->gathers_in_vain),
 			 "submits", number(s ? s->submits : 0),
 			 "submitted", number(s ? s->submitted : 0),
 			 "reaps", number(s ? s->reaps : 0),

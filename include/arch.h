@@ -65,6 +65,9 @@ int arch_boot(struct vm *vm, const struct boot_params *boot);
  */
 bool arch_vcpu_exit(struct vcpu *vcpu);
 
+/* In a loop that waits for another processor: be a good neighbour. */
+void arch_relax(void);
+
 /*
  * Run a tiny guest in kernel mode and tell its speed in millions of
  * instructions per second: native, or the KVM of a sandbox that emulates.

@@ -7,6 +7,7 @@
  * what there is to do is in the rings.  That saves a read(2) per wake-up.
  */
 #include "kvm/iothread.h"
+#include "arch.h"
 #include "barrier.h"
 #include "kvm/event.h"
 #include "log.h"
@@ -17,10 +18,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <time.h>
 #include <unistd.h>
 
 #define EVENTS_PER_WAIT 16
 #define THREAD_NAME_MAX 16	/* pthread_setname_np(3), with the final 0 */
+
+/* Gathering, see iothread_gather(). */
+#define GATHER_MAX 36		/* requests to wait for: more bring little */
+#define GATHER_GAPS 32		/* longest wait for the next, in mean gaps ... */
+#define GATHER_GAP_NS 1000000	/* ... and at most */
+#define GATHER_TIME_NS 2000000	/* longest wait of one turn */
+#define GATHER_HOLD 8		/* turns without expecting more, after a miss */
 
 /* What another thread wants done on this one; lives on the caller's stack. */
 struct iothread_request {
@@ -30,9 +39,17 @@ struct iothread_request {
 	struct iothread_request *next;
 };
 
+/* What the thread has learnt of its guest's pace. */
+struct iothread_pace {
+	unsigned int expected;	/* requests worth waiting for, 1: none */
+	unsigned int hold;	/* turns until more are expected again */
+	u64 gap_ns;		/* mean time between two requests */
+};
+
 struct iothread {
 	/* Owned by the thread. */
 	struct iothread_client *clients;
+	struct iothread_pace pace;
 	struct iothread_stats stats;
 	int epoll_fd;
 	int wake_fd;
@@ -131,13 +148,108 @@ struct iothread_client *iothread_find(struct iothread *t,
 	return NULL;
 }
 
+static u64 now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
+}
+
+static unsigned int iothread_take(struct iothread *t)
+{
+	unsigned int n = 0;
+
+	iothread_for_each(c, t)
+		if (c->ready && c->ops->take)
+			n += c->ops->take(c);
+	return n;
+}
+
+/* It waits for us: it has no more in flight, or something else to do. */
+static void iothread_pace_missed(struct iothread_pace *pace, unsigned int got)
+{
+	pace->expected = got > 1 ? (pace->expected + got) / 2 : 1;
+	pace->hold = GATHER_HOLD;
+}
+
+static void iothread_pace_met(struct iothread_pace *pace, unsigned int got)
+{
+	if (pace->hold)
+		pace->hold--;
+	else if (got > 1)
+		pace->expected += 1 + pace->expected / 4;
+	if (pace->expected > GATHER_MAX)
+		pace->expected = GATHER_MAX;
+}
+
+/* Wait for the expected number of requests.  Returns how many came. */
+static unsigned int iothread_gather_wait(struct iothread *t, unsigned int got)
+{
+	struct iothread_pace *pace = &t->pace;
+	u64 start = now_ns(), last = start, now = start;
+	u64 patience = pace->gap_ns ? GATHER_GAPS * pace->gap_ns :
+				      GATHER_GAP_NS;
+
+	if (patience > GATHER_GAP_NS)
+		patience = GATHER_GAP_NS;
+	while (got < pace->expected && now - last < patience &&
+	       now - start < GATHER_TIME_NS && !read_once(&t->attention)) {
+		unsigned int more = iothread_take(t);
+		u64 gap;
+
+		arch_relax();
+		now = now_ns();
+		if (!more)
+			continue;
+		gap = (now - last) / more;
+		pace->gap_ns = pace->gap_ns ? (7 * pace->gap_ns + gap) / 8 : gap;
+		last = now;
+		got += more;
+	}
+	return got;
+}
+
+/*
+ * A guest hands over its requests one by one.  If the device answers at once
+ * and each is served alone, each costs the guest a kick and an interrupt, which
+ * are dearer than the request.  So a turn that finds several waits a little for
+ * those that usually follow, up to the number that came lately; how many that
+ * is and how fast they come is learnt.  Requests that come alone make no turn
+ * wait, but for the first after a burst, once; nor does any while the device is
+ * busy: then requests gather by themselves.
+ */
+static bool iothread_gather(struct iothread *t)
+{
+	struct iothread_pace *pace = &t->pace;
+	unsigned int got = iothread_take(t);
+
+	if (!got)
+		return false;
+	iothread_for_each(c, t)
+		if (c->busy)
+			return true;
+	if (got < pace->expected) {
+		write_once(&t->stats.gathers, t->stats.gathers + 1);
+		got = iothread_gather_wait(t, got);
+	}
+	if (got < pace->expected) {
+		write_once(&t->stats.gathers_in_vain,
+			   t->stats.gathers_in_vain + 1);
+		iothread_pace_missed(pace, got);
+	} else {
+		iothread_pace_met(pace, got);
+	}
+	return true;
+}
+
 /* One turn of the loop.  Returns whether any client found work. */
 static bool iothread_turn(struct iothread *t)
 {
-	bool worked = false;
+	bool worked = iothread_gather(t);
 
 	iothread_for_each(c, t)
-		if (c->ready && c->ops->run(c))
+		if (c->ready && c->ops->run && c->ops->run(c))
 			worked = true;
 	iothread_for_each(c, t)
 		if (c->ops->flush)
@@ -216,6 +328,7 @@ static void *iothread_main(void *arg)
 		if (!iothread_rearm(t))
 			iothread_wait(t);
 	}
+	iothread_serve(t);	/* nobody waits for a thread that is gone */
 	return NULL;
 }
 

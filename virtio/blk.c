@@ -295,19 +295,19 @@ static bool blk_take(struct blk_queue *q)
 	return false;
 }
 
-static bool blk_run(struct iothread_client *c)
+static unsigned int blk_take_all(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
-	bool any = false;
+	unsigned int n = 0;
 
 	if (!q->active || read_once(&q->blk->dev.broken))
-		return false;
+		return 0;
 	virtqueue_kicks_off(&q->vq);
 	while (q->nfree && blk_take(q))
-		any = true;
-	if (any)
+		n++;
+	if (n)
 		count(&q->stats.batches, 1);
-	return any;
+	return n;
 }
 
 static void blk_publish(struct iothread_client *c)
@@ -366,7 +366,7 @@ void blk_queue_free(struct blk_queue *q)
 }
 
 const struct iothread_ops virtio_blk_queue_ops = {
-	.run = blk_run,
+	.take = blk_take_all,
 	.publish = blk_publish,
 	.sleep = blk_sleep,
 };

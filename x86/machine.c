@@ -54,6 +54,11 @@ struct vm_arch {
 	u16 pm1_control;
 };
 
+void arch_relax(void)
+{
+	__builtin_ia32_pause();
+}
+
 u32 arch_pci_intx_gsi(unsigned int slot)
 {
 	return X86_PCI_INTX_GSI_BASE + slot % 8;

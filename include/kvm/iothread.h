@@ -5,7 +5,9 @@
  * thread runs, except through iothread_call().
  *
  * One turn of the loop:
- *	run	each ready client does what is there, and stages new I/O
+ *	take	each ready client takes the requests that are there, and stages
+ *		their I/O; a busy guest is given time to add some more
+ *	run	each ready client does what else there is to do
  *	flush	all that was staged by all clients is submitted at once
  *	publish	each client shows the guest what completed, one interrupt each
  * Turns repeat while they find work; then each client re-arms its wake-up
@@ -23,9 +25,11 @@ struct iothread_client;
 struct iothread_ops {
 	/* Before the thread runs, on its creator: take resources.  0 or -errno. */
 	int (*start)(struct iothread_client *c);
+	/* A source of requests: stage those that are there; returns how many. */
+	unsigned int (*take)(struct iothread_client *c);
 	/* Do what is ready.  Returns whether there was anything. */
 	bool (*run)(struct iothread_client *c);
-	/* Submit what run() of any client staged. */
+	/* Submit what was staged by any client. */
 	void (*flush)(struct iothread_client *c);
 	/* Show completions. */
 	void (*publish)(struct iothread_client *c);
@@ -37,6 +41,7 @@ struct iothread_client {
 	const struct iothread_ops *ops;
 	int fd;			/* eventfd that wakes the thread for it, or -1 */
 	bool ready;		/* run() it in the next turn; the client may set it */
+	bool busy;		/* the client's: I/O is in flight in the host */
 	u64 wakeups;		/* by its fd; written by the thread alone */
 	struct iothread_client *next;
 };
@@ -45,6 +50,8 @@ struct iothread_client {
 struct iothread_stats {
 	u64 turns;		/* turns that found work */
 	u64 sleeps;		/* calls of epoll_wait() */
+	u64 gathers;		/* turns that waited for more requests */
+	u64 gathers_in_vain;	/* and got less than they expected */
 };
 
 /* @name is visible in top -H, cut to 15 characters.  0 or -errno. */

@@ -746,6 +746,18 @@ START_TEST(test_batch_of_64)
 }
 END_TEST
 
+/* Depth 1: no turn ever waits for a second request. */
+START_TEST(test_lone_requests_do_not_wait)
+{
+	open_blk(rig_open(NULL, "null:1M"), 1, 1, 64);
+	drive(DRIVER_FEATURES);
+	for (unsigned int i = 0; i < 1000; i++)
+		expect_request(VIRTIO_BLK_T_OUT, 0, 512, VIRTIO_BLK_S_OK, 1);
+	expect(read_once(&iothread_stats(threads[0])->gathers) == 0);
+	close_blk();
+}
+END_TEST
+
 /* --- many in flight ------------------------------------------------------ */
 
 /* Which slot a queue's head belongs to: each queue has SLOTS / nrings. */
@@ -1059,6 +1071,7 @@ static void add_requests(Suite *suite)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_write_then_read);
 	tcase_add_test(tc, test_file);
+	tcase_add_test(tc, test_lone_requests_do_not_wait);
 	tcase_add_test(tc, test_unknown_type_unsupp);
 	tcase_add_test(tc, test_get_id);
 	tcase_add_test(tc, test_range);
