@@ -14,6 +14,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -315,11 +316,23 @@ static void iothread_serve(struct iothread *t)
 	}
 }
 
+/*
+ * Where cores are short, do not push a vCPU off its core at each kick: it is
+ * about to add more requests.  An idle core is still taken at once.
+ */
+static void iothread_be_patient(void)
+{
+	const struct sched_param param = { .sched_priority = 0 };
+
+	sched_setscheduler(0, SCHED_BATCH, &param);
+}
+
 static void *iothread_main(void *arg)
 {
 	struct iothread *t = arg;
 
 	pthread_setname_np(pthread_self(), t->name);
+	iothread_be_patient();
 	while (!read_once(&t->stop)) {
 		if (read_once(&t->attention))
 			iothread_serve(t);
