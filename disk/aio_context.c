@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define AIO_RING_MAGIC 0xa10a10a1
+#define AIO_UNHEARD_NS 1000000	/* how long a kick may wait meanwhile */
 #define AIO_REAP_BATCH 64	/* without a mapped ring */
 
 /* At the address that io_setup() returns; fs/aio.c of the kernel. */
@@ -152,7 +153,12 @@ static void aio_complete_deferred(struct aio_context *ctx)
 
 static bool aio_run(struct iothread_client *c)
 {
-	return aio_reap((struct aio_context *)c);
+	struct aio_context *ctx = (struct aio_context *)c;
+	bool any = aio_reap(ctx);
+
+	c->busy = ctx->inflight;
+	ctx->unheard &= c->busy;
+	return any;
 }
 
 static void aio_flush(struct iothread_client *c)
@@ -167,8 +173,26 @@ static void aio_flush(struct iothread_client *c)
 	/* Fast devices and page cache hits are done by now... */
 	aio_reap(ctx);
 	/* ...the rest is looked for in the next turns, if there are any. */
-	if (ctx->inflight)
+	c->busy = ctx->inflight;
+	if (c->busy)
 		c->ready = true;
+	/*
+	 * A signal for what is reaped here already would wake the thread for
+	 * nothing: a device that is done so soon gets none next time.
+	 */
+	ctx->unheard = ctx->inflight && (ctx->quiet || ctx->unheard);
+	ctx->quiet = !ctx->inflight;
+}
+
+/* A device that was quick is slow now, this once: wait for it in the kernel. */
+static void aio_wait_unheard(struct aio_context *ctx)
+{
+	struct timespec patience = { .tv_nsec = AIO_UNHEARD_NS };
+	struct io_event event;
+
+	if (io_getevents(ctx->id, 1, 1, &event, &patience) == 1)
+		aio_complete(ctx, &event);
+	ctx->unheard = ctx->inflight;
 }
 
 /* The eventfd tells of every completion: there is nothing to arm. */
@@ -177,6 +201,10 @@ static bool aio_sleep(struct iothread_client *c)
 	struct aio_context *ctx = (struct aio_context *)c;
 	struct aio_ring *ring = ctx->ring;
 
+	if (ctx->unheard) {
+		aio_wait_unheard(ctx);
+		return true;
+	}
 	if (ring && ring->head != read_once(&ring->tail))
 		return true;
 	if (ctx->ndeferred)

@@ -18,6 +18,8 @@
 
 #define AIO_LINE 128		/* one cache line on POWER8 */
 
+#define AIO_SIGNAL 1	/* IOCB_FLAG_RESFD of linux/aio_abi.h */
+
 /* Part of the owner's request. */
 struct aio_call {
 	struct iocb iocb;
@@ -35,6 +37,8 @@ struct aio_context {
 	unsigned int npending;
 	unsigned int ndeferred;
 	bool full;		/* the kernel took no more: wait for completions */
+	bool quiet;		/* the device completes inside io_submit() */
+	bool unheard;		/* in flight without a signal to come */
 	struct iocb **pending;	/* staged */
 	struct iocb **deferred;	/* need no I/O, only complete() */
 	struct disk_thread_stats stats;
@@ -65,6 +69,7 @@ static inline void aio_call_stage(struct aio_context *ctx,
 				  struct aio_call *call)
 {
 	assert(ctx->npending < ctx->depth);
+	call->iocb.u.c.flags = ctx->quiet ? 0 : AIO_SIGNAL;
 	ctx->pending[ctx->npending++] = &call->iocb;
 	ctx->client.ready = true;
 }
