@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # make            build/$(ARCH)/lkvm
+# make demo       set up, build, and show a guest with a four-queue disk
+# make test       set up, build, and run every test
+# make check      the tests that need no virtual machine (the inner loop)
 # make install    DESTDIR= PREFIX=
 #
 # ARCH=x86|powerpc CROSS_COMPILE=PREFIX- V=1 (show commands) C=1 (sparse, too)
@@ -53,7 +56,7 @@ ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
 endif
 
-.PHONY: all check install clean distclean
+.PHONY: all demo test check install clean distclean
 all: $(OUT)/lkvm
 
 $(OUT)/lkvm: $(MAIN_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
@@ -99,6 +102,15 @@ unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
 
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
+
+demo:
+	$(Q)scripts/setup.sh build demo
+	$(Q)$(MAKE) --no-print-directory all
+	$(Q)scripts/demo.sh
+
+test:
+	$(Q)scripts/setup.sh build test
+	$(Q)tests/run.sh
 
 check:
 	$(Q)tests/check.sh

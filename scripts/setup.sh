@@ -1,0 +1,70 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# setup.sh build|test|demo... - install the distribution packages that are missing
+#
+# On Debian, and what derives from it, this says what it installs and why, and
+# asks root or sudo.  Elsewhere it prints what is needed and stops.  When nothing
+# is missing it does nothing and needs no network.
+set -eu
+
+die() { echo "setup.sh: $*" >&2; exit 1; }
+
+# Lines "package...: reason", as many as the wanted group has.
+build='
+gcc make pkg-config libc6-dev: to compile
+libaio-dev libjansson-dev: Linux AIO for disks, JSON for --stats
+acpica-tools: iasl compiles the ACPI tables'
+emulate='
+qemu-system-x86 seabios: an emulated x86 host, where this one has no hardware KVM
+busybox-static cpio kmod: to make initrds with modules
+e2fsprogs: to make ext4 images
+fio: the load that guests put on their disks
+xz-utils zstd binutils: to unpack kernels, to make a small tree with fio
+jq util-linux procps: to read counters, to supervise what was started'
+test='
+check valgrind: unit tests
+clang libclang-rt-14-dev: sanitizers and fuzzing
+sparse cppcheck shellcheck: static checks
+strace: to count system calls'
+
+wanted=''
+[ $# -gt 0 ] || die "usage: setup.sh build|test|demo..."
+for what; do
+	case $what in
+	build) wanted=$wanted$build ;;
+	demo)  wanted=$wanted$build$emulate ;;
+	test)  wanted=$wanted$build$emulate$test ;;
+	*)     die "unknown: $what (build, test or demo)" ;;
+	esac
+done
+lines() { echo "$wanted" | awk 'NF && !seen[$0]++'; }
+
+if ! command -v dpkg-query > /dev/null || ! command -v apt-get > /dev/null; then
+	echo "setup.sh installs packages only on Debian. Needed, by their names there:" >&2
+	lines | sed 's/^/	/' >&2
+	exit 1
+fi
+
+# All that is installed or provided, asked once.
+installed=$(dpkg-query -W -f='${db:Status-Status} ${Package}\n' | sed -n 's/^installed //p')
+missing=$(lines | while IFS=: read -r packages reason; do
+	new=''
+	for package in $packages; do
+		echo "$installed" | grep -qxF "$package" || new="$new $package"
+	done
+	[ -z "$new" ] || echo "installing$new:$reason"
+done)
+[ -n "$missing" ] || exit 0
+
+echo "$missing"
+root=''
+if [ "$(id -u)" -ne 0 ]; then
+	command -v sudo > /dev/null || die "this needs root: run it as root, or install sudo"
+	root=sudo
+fi
+# shellcheck disable=SC2046 # words are package names
+set -- $(echo "$missing" | sed 's/^installing //; s/:.*//')
+$root apt-get -qq update || die "apt-get update failed: is there a network?"
+$root env DEBIAN_FRONTEND=noninteractive apt-get -qq -y --no-install-recommends install "$@" > /dev/null ||
+	die "could not install: $*"
