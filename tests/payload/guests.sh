@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The guests; sourced by run.sh.
+
+machine_guests() {
+	local cpus a_and_b text
+
+	try "power-off by ACPI" 0 0 poweroff
+	try "reset by port 0xcf9" 0 0 cf9
+	try "reset by the 8042" 0 0 kbd
+	try "pvpanic" 127 1 pvpanic
+	try "triple fault" 126 1 triple
+	try "panic banner, then reset" 127 1 banner
+	try "local APIC interrupt" 0 0 irq
+	for cpus in 2 4 64; do
+		try "$cpus vCPUs by INIT and SIPI" 0 0 "smp cpus=$cpus" --cpus "$cpus"
+	done
+	try "memory map, 512M" 0 0 "memory mib=512"
+	try "memory map, 16M" 0 0 "memory mib=16" --mem 16M
+	try "memory map, 3G" 0 0 "memory mib=3072" --mem 3G
+	try "memory above the hole, 4G" 0 0 "memory mib=4096" --mem 4G
+	try "ACPI tables" 0 0 "acpi cpus=1"
+	try "ACPI tables, 64 vCPUs" 0 0 "acpi cpus=64" --cpus 64
+	try "nothing there reads as ones" 0 0 unclaimed
+	try "PCI by ports and ECAM, BAR sizes" 0 0 pci --disk null:16M,queues=4
+
+	if wanted "command line as given"; then
+		text='case=cmdline a="b c"  d=%s\ console=tty7 last'
+		guest "${text#case=}"
+		if grep -qxF "[$text]" "$out"; then judge 0 0; else fails "not [$text]"; fi
+	fi
+	if wanted "command line, console added"; then
+		guest cmdline
+		if grep -qxF "[case=cmdline console=ttyS0]" "$out"; then judge 0 0; else fails "no console=ttyS0"; fi
+	fi
+	if wanted "initrd intact"; then
+		head -c 20001 /dev/urandom >"$dir/initrd"
+		guest initrd --initrd "$dir/initrd"
+		a_and_b=$(od -An -v -tu1 -w1 "$dir/initrd" |
+			awk 'BEGIN { a = 1 } { a = (a + $1) % 65521; b = (b + a) % 65521 } END { print a, b }')
+		if grep -qxF "initrd 20001 bytes adler $a_and_b" "$out"; then judge 0 0; else fails "not $a_and_b"; fi
+	fi
+}
+
+# sector FILE N: the first two words of a sector, in hex
+sector() { od -An -tx4 -j $((512 * $2)) -N 8 "$1" | xargs; }
+
+disk_guests() {
+	local disk=$dir/disk.img other=$dir/other.img how keys sum wrong
+
+	image "$disk" 1M
+	image "$other" 1M
+	try "virtio: features" 0 0 "features queues=3" --disk "$disk,queues=3"
+	if wanted "virtio-blk: requests on a file"; then
+		guest "rw sectors=2048" --disk "$disk,queues=1,serial=payload-serial"
+		wrong=$(verdict 0 0)
+		wrong+=$(same "sector 8" "00010001 01010101" "$(sector "$disk" 8)")
+		wrong+=$(same "sector 9" "00010201 01010101" "$(sector "$disk" 9)")
+		wrong+=$(same "sector 102" "00030403 03030303" "$(sector "$disk" 102)")
+		wrong+=$(same "last sector" "00020002 02020202" "$(sector "$disk" 2047)")
+		wrong+=$(same "sector 24" "00000000 00000000" "$(sector "$disk" 24)")
+		wrong+=$(same "size" 1048576 "$(stat -c %s "$disk")")
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
+	try "virtio-blk: null:16M" 0 0 null --disk null:16M,queues=1
+	if wanted "virtio-blk: read-only"; then
+		printf read-only >"$dir/ro.img"
+		truncate -s 64K "$dir/ro.img"
+		sum=$(cksum <"$dir/ro.img")
+		guest ro --disk "$dir/ro.img,ro,queues=1"
+		if [ "$sum" = "$(cksum <"$dir/ro.img")" ]; then judge 0 0; else fails "the image has changed"; fi
+	fi
+	try "virtio-blk: misaligned buffers, odd framing" 0 0 framing --disk "$disk,queues=1"
+	try "virtio: indirect, EVENT_IDX, ring of 4" 0 0 indirect --disk "$disk,queues=1"
+	try "virtio: INTx, level and resample" 0 0 intx --disk "$disk,queues=1"
+	try "virtio: BAR moved, kicks follow" 0 0 bar-move --disk "$disk,queues=1"
+	try "virtio: PCI_CFG window" 0 0 pci-cfg --disk "$disk,queues=1"
+	for keys in queues=4 queues=4,iothreads=2 queues=4,iothreads=1; do
+		try "virtio: $keys, all written and read" 0 0 mq --disk "$disk,$keys"
+		try "virtio: $keys, MSI-X vectors" 0 0 msix --disk "$disk,$keys"
+		try "virtio: $keys, reset under load" 0 0 reset-load --disk "$disk,$keys"
+	done
+	try "virtio: masked vectors pend" 0 0 mask --disk "$disk,queues=4"
+	try "virtio: RING_RESET and back" 0 0 ring-reset --disk "$disk,queues=4"
+	try "virtio: one queue used of four" 0 0 fewer --disk "$disk,queues=4"
+	head -c 8M /dev/urandom >"$dir/long.img"
+	try "virtio: ring filled before DRIVER_OK, then reset" 0 3 prefilled --disk "$dir/long.img,queues=4"
+	try "power-off with requests in flight" 0 0 busy --disk "$dir/long.img,queues=4"
+	try "triple fault with requests in flight" 126 1 "busy triple=1" --disk "$dir/long.img,queues=4,iothreads=1"
+	try "timeout with requests in flight" 124 1 "busy spin=1" --disk "$dir/long.img,queues=4,iothreads=2" --timeout 1
+	for how in {0..9}; do
+		try "virtio: malformed ring $how" 0 1 "broken how=$how" \
+			--disk "$disk,queues=1" --disk "$other,queues=1"
+	done
+	for how in {0..5}; do
+		try "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
+	done
+	thread_guests "$disk"
+}
+
+# The I/O threads, seen from outside while the guest runs.
+thread_guests() {
+	local keys names
+
+	for keys in queues=4:q0,q1,q2,q3 queues=4,iothreads=2:q0+,q1+ queues=4,iothreads=1:q0+; do
+		wanted "threads of ${keys%:*}" || continue
+		if ! start "mq spin=1" --disk "$1,${keys%:*}"; then
+			finish
+			fails "not READY"
+			continue
+		fi
+		names=$(cat /proc/$pid/task/*/comm | sed -n 's,^lkvm/vda\.,,p' | sort | paste -sd,)
+		finish
+		if [ "$names" != "${keys#*:}" ]; then
+			fails "threads $names"
+		elif [ "$status" -ne 143 ]; then
+			fails "status $status, not 143"
+		else
+			pass
+		fi
+	done
+}
+
+# Ends that come from outside.
+ending_guests() {
+	local signal wanted_status
+
+	for signal in TERM:143 INT:130 HUP:129 QUIT:131; do
+		wanted_status=${signal#*:}
+		wanted "SIG${signal%:*}" || continue
+		if start spin --cpus 2; then
+			kill -"${signal%:*}" "$pid"
+		fi
+		status=0
+		wait "$pid" || status=$?
+		if [ "$status" -eq "$wanted_status" ]; then pass; else fails "status $status"; fi
+	done
+	if wanted "timeout"; then
+		guest spin --timeout 1
+		if [ "$status" -eq 124 ] && grep -q -- "--timeout 1" "$err"; then pass; else fails "status $status"; fi
+	fi
+	if wanted "Ctrl-A X on a terminal"; then
+		if ! command -v script >/dev/null; then
+			skip "no script(1)"
+			return
+		fi
+		terminal_guest
+	fi
+}
+
+# Ctrl-A X, and the terminal's state before and after it.
+terminal_guest() {
+	local fifo=$dir/keys
+
+	rm -f "$fifo"
+	mkfifo "$fifo"
+	: >"$out"
+	script -qefc "stty -g; $lkvm run -k $payload --params case=spin --timeout 20; echo status \$?; stty -g" \
+		/dev/null <"$fifo" >"$out" 2>"$err" &
+	pid=$!
+	exec 9>"$fifo"
+	wait_for "$out" READY || true
+	printf '\001x' >&9
+	wait_for "$out" "^status" || true
+	exec 9>&-
+	wait "$pid" || true
+	rm -f "$fifo"
+	tr -d '\r' <"$out" >"$out.lines"
+	if ! grep -qx "status 130" "$out.lines"; then
+		fails "not status 130"
+	elif [ "$(sed -n 1p "$out.lines")" != "$(grep -A1 '^status' "$out.lines" | tail -n 1)" ]; then
+		fails "the terminal is not as it was"
+	else
+		pass
+	fi
+}

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * A driver for virtio-blk over PCI (virtio 1.2, 4.1), as small as it can be: it
+ * polls, uses each descriptor for a fixed purpose, and lets cases do harm.
+ */
+#ifndef PAYLOAD_VIRTIO_H
+#define PAYLOAD_VIRTIO_H
+
+#include "payload.h"
+
+#define QUEUE_SIZE_MAX 64
+#define SLOTS (QUEUE_SIZE_MAX / 3)	/* requests of three descriptors */
+#define SECTOR 512
+
+#define STATUS_ACKNOWLEDGE 1
+#define STATUS_DRIVER 2
+#define STATUS_DRIVER_OK 4
+#define STATUS_FEATURES_OK 8
+#define STATUS_NEEDS_RESET 64
+
+#define F_BLK_SEG_MAX (1ull << 2)
+#define F_BLK_RO (1ull << 5)
+#define F_BLK_FLUSH (1ull << 9)
+#define F_BLK_MQ (1ull << 12)
+#define F_INDIRECT (1ull << 28)
+#define F_EVENT_IDX (1ull << 29)
+#define F_VERSION_1 (1ull << 32)
+#define F_RING_RESET (1ull << 40)
+
+#define T_IN 0
+#define T_OUT 1
+#define T_FLUSH 4
+#define T_GET_ID 8
+#define S_OK 0
+#define S_IOERR 1
+#define S_UNSUPP 2
+
+#define DESC_NEXT 1
+#define DESC_WRITE 2
+#define DESC_INDIRECT 4
+#define NO_VECTOR 0xffff
+
+/* Common configuration registers: offsets in 4.1.4.3 */
+#define R_DEVICE_FEATURE_SELECT 0x00
+#define R_DEVICE_FEATURE 0x04
+#define R_DRIVER_FEATURE_SELECT 0x08
+#define R_DRIVER_FEATURE 0x0c
+#define R_CONFIG_VECTOR 0x10
+#define R_NUM_QUEUES 0x12
+#define R_STATUS 0x14
+#define R_GENERATION 0x15
+#define R_QUEUE_SELECT 0x16
+#define R_QUEUE_SIZE 0x18
+#define R_QUEUE_VECTOR 0x1a
+#define R_QUEUE_ENABLE 0x1c
+#define R_QUEUE_NOTIFY_OFF 0x1e
+#define R_QUEUE_DESC 0x20
+#define R_QUEUE_DRIVER 0x28
+#define R_QUEUE_DEVICE 0x30
+#define R_QUEUE_RESET 0x3a
+
+struct desc {
+	u64 addr;
+	u32 len;
+	u16 flags, next;
+};
+
+struct avail {
+	u16 flags, idx, ring[QUEUE_SIZE_MAX], used_event;
+};
+
+struct used {
+	u16 flags, idx;
+	struct {
+		u32 id, len;
+	} ring[QUEUE_SIZE_MAX];
+	u16 avail_event;
+};
+
+/* A request of one slot. */
+struct request {
+	u32 type, reserved;
+	u64 sector;
+	volatile u8 status;
+};
+
+struct queue {
+	struct desc desc[QUEUE_SIZE_MAX] __attribute__((aligned(16)));
+	struct avail avail __attribute__((aligned(4)));
+	volatile struct used used __attribute__((aligned(4)));
+	struct request request[SLOTS];
+	struct desc indirect[SLOTS][3] __attribute__((aligned(16)));
+	struct device *dev;
+	u16 index;
+	u16 size;
+	u16 submitted;
+	u32 notify;		/* address */
+	bool use_indirect;
+};
+
+struct device {
+	u8 slot;
+	u32 bar[2];		/* registers, MSI-X */
+	u32 common, isr, config, notify, notify_step;	/* addresses */
+	u8 pci_cfg;		/* capability */
+	u8 msix;		/* capability */
+	u32 msix_table, msix_pending;
+	u64 features;
+};
+
+/* The @n-th disk, with its BARs decoding; fails if there is none. */
+void device_find(struct device *dev, u32 n);
+/* Addresses anew, after BARs were moved. */
+void device_map(struct device *dev);
+void device_reset(struct device *dev);
+u64 device_offered(const struct device *dev);
+/* Up to FEATURES_OK with those of @want that are offered. */
+void device_negotiate(struct device *dev, u64 want);
+void device_ok(struct device *dev);
+u8 device_status(const struct device *dev);
+u64 device_sectors(const struct device *dev);
+
+/* MSI-X: turn it on; one vector's message, mask and pending bit */
+void msix_on(struct device *dev);
+void msix_set(struct device *dev, u32 entry, u8 vector);
+void msix_mask(struct device *dev, u32 entry, bool masked);
+bool msix_pending(struct device *dev, u32 entry);
+
+/* @entry: MSI-X table entry or NO_VECTOR; @size up to QUEUE_SIZE_MAX */
+void queue_setup(struct device *dev, struct queue *q, u16 index, u16 size,
+		 u16 entry);
+/* Put a request into the ring, not yet told to the device. */
+void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
+	       u32 len);
+void queue_offer(struct queue *q, u16 head);
+void queue_kick(struct queue *q);
+/* All that was submitted is used. */
+bool queue_wait(struct queue *q);
+/* One request from start to end; its status. */
+u8 queue_do(struct queue *q, u32 type, u64 sector, void *data, u32 len);
+
+/* A disk with one queue, ready, with the usual features. */
+void disk_start(struct device *dev, struct queue *q, u32 n);
+void fill(u8 *data, u32 len, u32 seed);
+bool filled(const u8 *data, u32 len, u32 seed);
+
+#endif

@@ -1,0 +1,197 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Wrong input: status 125 and one line on stderr that names option, value and
+# remedy; sourced by run.sh.
+
+# refused NAME REGEX OPTIONS...: run with them, and what the line must hold
+refused() {
+	local regex=$2
+
+	wanted "refused: $1" || return 0
+	shift 2
+	refused_by "$regex" "$lkvm" run "$@"
+}
+
+# refused_by REGEX COMMAND...
+refused_by() {
+	local regex=$1 lines
+
+	shift
+	status=0
+	timeout -k 5 20 "$@" </dev/null >"$out" 2>"$err" || status=$?
+	[ -z "$verbose" ] || sed 's/^/#   /' "$err"
+	lines=$(wc -l <"$err")
+	if [ "$status" -ne 125 ]; then
+		fails "status $status, not 125"
+	elif [ "$lines" -ne 1 ]; then
+		fails "$lines lines on stderr, not 1"
+	elif [ -s "$out" ]; then
+		fails "something on stdout"
+	elif ! grep -qE -- "$regex" "$err"; then
+		fails "does not say: $regex"
+	else
+		pass
+	fi
+}
+
+wrong_files() {
+	local text=$dir/text bzimage=build/cache/linux-cloud-amd64/vmlinuz cut mortal=()
+
+	# Even root obeys a file's mode then, and /dev/kvm is still root's.
+	[ "$(id -u)" -ne 0 ] || mortal=(setpriv --bounding-set=-dac_override,-dac_read_search)
+
+	echo "This is no kernel" >"$text"
+	: >"$dir/empty"
+	refused "no --kernel" "--kernel FILE"
+	refused "missing kernel" "--kernel $dir/none: No such file.*; check" -k "$dir/none"
+	refused "directory as kernel" "--kernel $dir: is a directory; give" -k "$dir"
+	refused "empty kernel" "--kernel $dir/empty: is empty; give" -k "$dir/empty"
+	refused "text as kernel" "--kernel $text: not a kernel.*; give" -k "$text"
+	refused "32-bit ELF as kernel" "--kernel $dir/payload32.elf: not a kernel.*; give" -k "$dir/payload32.elf"
+	refused "device as kernel" "--kernel /dev/zero: .*; copy" -k /dev/zero
+	head -c 4096 "$payload" >"$dir/cut.elf"
+	refused "truncated ELF" "--kernel $dir/cut.elf: truncated.*; copy" -k "$dir/cut.elf"
+	if wanted "refused: unreadable kernel"; then
+		cp "$payload" "$dir/secret.elf"
+		chmod 0 "$dir/secret.elf"
+		refused_by "--kernel $dir/secret.elf: Permission denied; make it readable" \
+			"${mortal[@]}" "$lkvm" run -k "$dir/secret.elf"
+		rm -f "$dir/secret.elf"
+	fi
+	for cut in 1000 20000 1000000; do
+		wanted "refused: bzImage cut to $cut bytes" || continue
+		if [ ! -e "$bzimage" ]; then
+			skip "no $bzimage (scripts/kernel.sh cloud-amd64 fetches it)"
+			continue
+		fi
+		head -c "$cut" "$bzimage" >"$dir/cut.bzimage"
+		refused_by "--kernel $dir/cut.bzimage: .*; (copy|give)" "$lkvm" run -k "$dir/cut.bzimage"
+	done
+	rm -f "$dir/cut.bzimage"
+	refused "missing initrd" "--initrd $dir/none: No such file.*; check" -k "$payload" -i "$dir/none"
+	refused "directory as initrd" "--initrd $dir: is a directory; give" -k "$payload" -i "$dir"
+	image "$dir/big" 64M
+	refused "initrd that does not fit" "--initrd $dir/big: 64 MiB do not fit.*--mem" -k "$payload" -i "$dir/big" -m 64M
+	image "$dir/big" 5G
+	refused "initrd above 4 GiB" "--initrd $dir/big: 5120 MiB do not fit" -k "$payload" -i "$dir/big" -m 6G
+	rm -f "$dir/big"
+}
+
+wrong_options() {
+	local value
+
+	for value in 0 1K 100000T 99999999999999999999G nonsense 12Q 1G1 -5M "" " 1G"; do
+		refused "--mem '$value'" "--mem .*like 512M" -k "$payload" --mem "$value"
+	done
+	refused "--mem 1G,unknown=1" "--mem.*unknown.*" -k "$payload" --mem 1G,unknown=1
+	for value in 0 100000 256 4294967297 -1 two ""; do
+		refused "--cpus '$value'" "--cpus $value" -k "$payload" --cpus "$value"
+	done
+	refused "unknown option" "--colour.*--help" -k "$payload" --colour=red
+	refused "unknown letter" "-Z.*--help" -k "$payload" -Z
+	refused "value is missing" "--kernel.*--help" --kernel
+	refused "argument too many" "superfluous.*--help" -k "$payload" superfluous
+	refused "--timeout 0" "--timeout 0" -k "$payload" --timeout 0
+	refused "--console nowhere" "--console nowhere.*give" -k "$payload" --console nowhere
+	refused "console file in no directory" "--console file:$dir/none/x: No such" -k "$payload" --console "file:$dir/none/x"
+	refused "stats file in no directory" "--stats $dir/none/x: No such" -k "$payload" --stats "$dir/none/x"
+	refused "params too long" "--params.*shorten" -k "$payload" --params "$(printf 'x%.0s' {1..5000})"
+	if wanted "refused: unknown command"; then
+		refused_by "colour.*help" "$lkvm" colour
+	fi
+}
+
+wrong_disks() {
+	local disk=$dir/disk.img key holder
+
+	image "$disk" 1M
+	for key in queues=0 queues=5000 queues=many queue-size=0 queue-size=100 queue-size=2048 \
+		iothreads=0 iothreads=300 ro=maybe colour=red nonsense; do
+		refused "disk key $key" "--disk.*${key%%=*}" -k "$payload" --disk "$disk,$key"
+	done
+	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
+	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
+	refused "no image" "--disk $dir/none: no such file; create" -k "$payload" --disk "$dir/none"
+	refused "empty path" "--disk: no path; give" -k "$payload" --disk ""
+	refused "empty image" "--disk $dir/empty: it is empty; give" -k "$payload" --disk "$dir/empty"
+	refused "directory as image" "--disk $dir: it is a directory; give" -k "$payload" --disk "$dir"
+	refused "character device as image" "--disk /dev/null: it is .*; give" -k "$payload" --disk /dev/null
+	image "$dir/odd.img" 1000
+	refused "size no multiple of 512" "--disk $dir/odd.img: its size, 1000.*truncate" -k "$payload" --disk "$dir/odd.img"
+	for key in null: null:0 null:big null:100; do
+		refused "disk $key" "--disk $key.*" -k "$payload" --disk "$key"
+	done
+	refused "image given twice" "--disk $disk: in use by pid [0-9]+ .*itself.*lock=off" -k "$payload" --disk "$disk" --disk "$disk"
+	if wanted "refused: image in use"; then
+		start spin --disk "$disk" || true
+		holder=$pid
+		refused_by "--disk $disk: in use by pid $holder .*lock=off" "$lkvm" run -k "$payload" --disk "$disk"
+		kill -TERM "$holder"
+		wait "$holder" || true
+	fi
+	if wanted "image shared read-only, free again"; then
+		if start spin --disk "$disk,ro"; then
+			holder=$pid
+			guest poweroff --disk "$disk,ro"
+			kill -TERM "$holder"
+			wait "$holder" || true
+			judge 0 0
+		else
+			finish
+			fails "not READY"
+		fi
+	fi
+}
+
+# as_nobody REGEX ARGUMENTS...: refused when run without root's powers
+as_nobody() {
+	local regex=$1 home
+
+	shift
+	if [ "$(id -u)" -ne 0 ]; then
+		refused_by "$regex" "$lkvm" "$@"
+	elif ! command -v setpriv >/dev/null; then
+		skip "no setpriv(1)"
+	else
+		# The tree may be where nobody may look: take lkvm along.
+		home=$(mktemp -d /tmp/lkvm-payload.XXXXXX)
+		chmod 755 "$home"
+		cp "$lkvm" "$home/lkvm"
+		mkdir -p "$home/$dir"
+		cp "$payload" "$home/$payload"
+		chmod -R go+rX "$home/build"
+		refused_by "$regex" setpriv --reuid=65534 --regid=65534 --clear-groups \
+			env -C "$home" ./lkvm "$@"
+		rm -rf "$home"
+	fi
+}
+
+wrong_kvm() {
+	local command="$lkvm run -k $payload --params case=poweroff"
+
+	if wanted "refused: no permission on /dev/kvm"; then
+		if [ "$(id -u)" -ne 0 ] || [ "$(stat -c %a /dev/kvm)" = 666 ]; then
+			skip "everyone may use /dev/kvm here, or not root"
+		else
+			as_nobody "/dev/kvm: Permission denied; .*kvm" run -k "$payload"
+		fi
+	fi
+	if wanted "refused: no /dev/kvm"; then
+		if unshare -m sh -c 'mount -t tmpfs none /dev' 2>/dev/null; then
+			refused_by "/dev/kvm: No such file.*; load" \
+				unshare -m sh -c "mount -t tmpfs none /dev; exec $command"
+		else
+			skip "cannot mount here"
+		fi
+	fi
+	if wanted "refused: /dev/kvm that is none"; then
+		if unshare -m mount --bind /dev/null /dev/kvm 2>/dev/null; then
+			refused_by "/dev/kvm: " unshare -m sh -c "mount --bind /dev/null /dev/kvm; exec $command"
+		else
+			skip "cannot mount here"
+		fi
+	fi
+	if wanted "refused: few file descriptors"; then
+		refused_by "ulimit -n" bash -c "ulimit -n 60; exec $lkvm run -k $payload --disk null:16M,queues=64"
+	fi
+}
