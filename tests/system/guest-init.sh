@@ -1,0 +1,152 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash disable=SC2012
+#
+# /init of the guests of the system tests, in an initrd or on an ext4 root.
+#
+# The kernel command line says what to do: do=TASK,TASK... names functions below;
+# the guest powers off after the last one.  Results go to the console as lines
+# "GUEST name=value", which tests.sh compares; nothing is judged here.
+#
+#	nopvpanic      leave the pvpanic driver out
+#	root=/dev/vda  continue with the same tasks from that file system
+/bin/busybox --install -s /bin
+[ -e /proc/self ] || mount -t proc proc /proc
+[ -e /sys/class ] || mount -t sysfs sys /sys
+[ -e /dev/null ] || mount -t devtmpfs dev /dev
+
+say() { echo "GUEST $*"; }
+param() { sed -n "s/^\(.* \)\{0,1\}$1=\([^ ]*\).*/\2/p" /proc/cmdline; }
+flag() { grep -qw "$1" /proc/cmdline; }
+# try NAME COMMAND...: says whether that went well
+try() {
+	local name=$1; shift
+	if "$@" 2> /dev/null; then say "$name=good"; else say "$name=failed"; fi
+}
+
+load_modules() {
+	while read -r module; do
+		case $module in
+		pvpanic*) flag nopvpanic && continue ;;
+		esac
+		insmod "/modules/$module" || say "insmod=$module failed"
+	done < /modules.list
+}
+
+direct_read() { dd if="$1" of=/dev/null bs=4k iflag=direct count="$2" 2> /dev/null; }
+# A little I/O from each CPU in turn, so that each queue has its share.
+each_cpu() {
+	for cpu in $(seq 0 $(($(nproc) - 1))); do
+		taskset -c "$cpu" dd if=/dev/vda of=/dev/null bs=4k count=64 iflag=direct 2> /dev/null ||
+			say "read=failed on cpu $cpu"
+	done
+}
+
+# How many interrupts match a pattern, and how many of them have fired.
+lines()  { grep -c "$1" /proc/interrupts; }
+firing() { awk -v p="$1" '$0 ~ p { n = 0; for (i = 2; $i ~ /^[0-9]+$/; i++) n += $i; if (n) hot++ }
+	END { print hot + 0 }' /proc/interrupts; }
+
+task_mq() {
+	each_cpu
+	say "queues=$(ls /sys/block/vda/mq | wc -l)"
+	say "cpus=$(cat /sys/block/vda/mq/*/cpu_list | tr -d ' ' | tr '\n' ' ')"
+	say "vectors=$(lines 'virtio0-req\.')"
+	say "firing=$(firing 'virtio0-req[.]')"
+}
+
+# The same for a device without MSI-X, whose interrupt has but one line.
+task_intx() {
+	each_cpu
+	say "vectors=$(lines 'virtio0-req\.')"
+	say "intx=$(firing 'virtio0$')"
+}
+
+# Random writes with checksums, checked; then the checksum of all of the disk.
+task_verify() {
+	fio --name=verify --filename=/dev/vda --ioengine=libaio --direct=1 --rw=randwrite \
+		--bs=4k --numjobs=4 --iodepth=32 --size=25% --offset_increment=25% \
+		--verify=crc32c --verify_fatal=1 --group_reporting > /tmp/fio 2>&1
+	say "fio=$? err=$(sed -n 's/.*err= *\([0-9]*\).*/\1/p' /tmp/fio | tr '\n' ' ')"
+	say "io=$(sed -n 's/.*issued rwts: total=\([0-9,]*\).*/\1/p' /tmp/fio)"
+	say "md5=$(dd if=/dev/vda bs=1M iflag=direct 2> /dev/null | md5sum | cut -c 1-32)"
+}
+
+# Write and read back 1 MiB on each disk but the read-only ones and null ones.
+task_readback() {
+	dd if=/dev/urandom of=/tmp/data bs=64k count=16 2> /dev/null
+	for disk in vda vdb vdc vdd; do
+		[ "$(cat /sys/block/$disk/ro 2> /dev/null)" = 0 ] || continue
+		dd if=/tmp/data of=/dev/$disk bs=64k seek=16 oflag=direct 2> /dev/null
+		dd if=/dev/$disk of=/tmp/back bs=64k skip=16 count=16 iflag=direct 2> /dev/null
+		try "readback_$disk" cmp -s /tmp/data /tmp/back
+	done
+}
+
+# What the guest sees of each disk.
+task_disks() {
+	for disk in /sys/block/vd*; do
+		name=${disk##*/}
+		say "$name=$(cat "$disk/size") ro=$(cat "$disk/ro") queues=$(ls "$disk/mq" | wc -l)" \
+			"serial=$(cat "$disk/serial" 2> /dev/null)"
+		try "read_$name" direct_read "/dev/$name" 256
+	done
+}
+
+task_write_ro() {
+	try write_ro dd if=/dev/zero of=/dev/vdb bs=4k count=1
+}
+
+task_reload() {
+	for i in 1 2 3; do
+		rmmod virtio_blk && insmod /modules/virtio_blk.ko
+		try "reload_$i" direct_read /dev/vda 256
+	done
+}
+
+# Take the device away under load and give it back.
+task_unbind() {
+	driver=/sys/bus/virtio/drivers/virtio_blk
+	for i in 1 2 3; do
+		for _ in 1 2 3 4; do dd if=/dev/vda of=/dev/null bs=256k iflag=direct 2> /dev/null & done
+		usleep 200000
+		echo virtio0 > $driver/unbind
+		wait
+		echo virtio0 > $driver/bind
+		try "unbind_$i" direct_read /dev/vda 256
+	done
+}
+
+# Random read at depth 64, for lkvm's counters.
+task_depth64() {
+	echo none > /sys/block/vda/queue/scheduler
+	fio --name=depth64 --filename=/dev/vda --ioengine=libaio --direct=1 --rw=randread --bs=4k \
+		--iodepth=64 --size=100% --runtime="$(param seconds)" --time_based > /tmp/fio 2>&1
+	say "fio=$? io=$(sed -n 's/.*issued rwts: total=\([0-9]*\).*/\1/p' /tmp/fio)" \
+		"iops=$(sed -n 's/.*IOPS=\([^,]*\),.*/\1/p' /tmp/fio)"
+}
+
+task_root() {
+	say "root=$(awk '$2 == "/" { print $1, $3 }' /proc/mounts | tail -n 1)"
+	seq 1 100000 > /written && sync
+	say "md5=$(md5sum < /written | cut -c 1-32)"
+	mount -o remount,ro /
+}
+
+task_ready()  { say ready; while :; do sleep 1; done; }
+task_reboot() { reboot -f; }
+task_panic()  { echo c > /proc/sysrq-trigger; }
+
+# With root= the initrd's part is but to load the drivers and to hand over.
+root=$(param root)
+if [ -n "$root" ] && [ $$ = 1 ] && [ -e /modules.list ] && [ ! -e /is-root ]; then
+	load_modules
+	mount -t ext4 "$root" /mnt || say "mount=failed"
+	for fs in proc sys dev; do mount -o move /$fs /mnt/$fs; done
+	exec switch_root /mnt /init
+fi
+say "nproc=$(nproc) release=$(uname -r)"
+[ -e /is-root ] || load_modules
+for task in $(param 'do' | tr , ' '); do "task_$task"; done
+say end
+poweroff -f

@@ -1,0 +1,52 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# run.sh [PATTERN] - system tests: stock Debian guests on lkvm in an emulated host
+#
+# Runs the tests of tests.sh whose name contains PATTERN and prints a line "ok N -
+# NAME" for each.  The binary under test is build/x86/lkvm or $LKVM.  The counts
+# "passed failed skipped" go to the file $COUNTS, if that is set.  Logs of what
+# failed stay in build/system/logs.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+scripts=$top/scripts
+dir=$top/build/system
+
+lkvm=$(realpath "${LKVM-$top/build/x86/lkvm}")
+[ -x "$lkvm" ] || { echo "run.sh: no $lkvm: run make first" >&2; exit 1; }
+
+rm -rf "$dir"
+mkdir -p "$dir"
+cloud=$("$scripts/kernel.sh" cloud-amd64)
+generic=$("$scripts/kernel.sh" amd64)
+[ -d "$top/build/cache/fio" ] || "$scripts/fio-tree.sh" "$top/build/cache/fio"
+
+# The same init and programs for all guests; only the generic kernel has ext4 as a module.
+modules=(virtio_pci virtio_blk pvpanic_mmio pvpanic_pci)
+make_initrd() {
+	"$scripts/mkinitrd.sh" "$1" --init "$here/guest-init.sh" --tree "$top/build/cache/fio" --modules "$2" "${modules[@]}" "${@:3}"
+}
+make_initrd "$dir/cloud.cpio" "$cloud"
+make_initrd "$dir/generic.cpio" "$generic" ext4
+"$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --file /dev/null:/is-root
+"$scripts/mkdisk.sh" "$dir/scratch.img" 1G
+
+# TAP wants numbers; a repeated run continues, so they are given here.
+# Tests that have not begun after $LIMIT seconds fail.
+status=0
+"$scripts/emuhost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 660 --retries 4 -- \
+	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-540})) "$here/tests.sh" "$@" |
+	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
+
+count() { grep -c "$1" "$dir/results" || :; }
+skipped=$(count '^ok .*# SKIP')
+passed=$(($(count '^ok ') - skipped))
+failed=$(count '^not ok ')
+# Whatever is missing at the end counts as failed.
+echo "1..$((passed + failed + skipped))"
+[ $status -eq 0 ] || { echo "# the emulated host ended with status $status"; failed=$((failed + 1)); }
+[ -z "${COUNTS-}" ] || echo "$passed $failed $skipped" > "$COUNTS"
+echo "# system tests: $passed passed, $failed failed, $skipped skipped"
+[ "$failed" -eq 0 ]

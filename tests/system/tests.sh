@@ -1,0 +1,275 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2153 # LKVM, DIR, DEADLINE come from run.sh
+#
+# tests.sh [PATTERN] - the system tests themselves: run.sh starts this as root in
+# the emulated host, whose /dev/kvm runs stock Debian guests
+#
+# A test is a function test_NAME; its first failed step ends it.  $dir/results has
+# a line per finished test, so that a repeated run (the emulated host may stall)
+# goes on where it was; $dir/logs has each guest's console and lkvm's messages.
+# $lkvm is the binary under test, /scratch an ext4 file system on a disk of its own.
+set -u
+
+lkvm=$LKVM dir=$DIR deadline=$DEADLINE pattern=${1-}
+cloud=$dir/../cache/linux-cloud-amd64
+generic=$dir/../cache/linux-amd64
+limit=60			# seconds that any guest may take
+stalls=0 stalls_allowed=4	# for the whole run
+
+mkdir -p "$dir/logs" /scratch
+touch "$dir/results"
+mount /dev/vda /scratch
+image() { rm -f "/scratch/$1"; truncate -s "$2" "/scratch/$1"; }
+
+# --- running a guest -------------------------------------------------------
+
+# guest STATUS DO [OPTION...]: run lkvm with the cloud kernel, tell the guest what
+# to do, expect an exit status.  $log is what it printed.  Variables choose
+# another $kernel, $initrd, $params, or the program to $wrap lkvm in.
+kernel=$cloud/vmlinuz initrd=$dir/cloud.cpio params='' wrap=(env)
+start() {
+	local what=$1; shift
+	timeout -k 5 $((limit + 10)) "${wrap[@]}" "$lkvm" run -k "$kernel" -i "$initrd" \
+		-m 512M --params "console=ttyS0 quiet panic=-1 $params do=$what" --timeout $limit "$@" \
+		< /dev/null > "$log" 2> "$log.err" &
+	pid=$!
+}
+
+guest() {
+	local want=$1 got try; shift
+	for try in 1 2; do
+		got=0
+		start "$@"
+		wait "$pid" || got=$?
+		[ $got -ne "$want" ] || return 0
+		# The emulator may have lost an interrupt: once more, and count it.
+		[ $got = 124 ] || [ $got = 137 ] || break
+		[ "$try" = 1 ] || break
+		[ "$stalls" -lt $stalls_allowed ] || break
+		stalls=$((stalls + 1))
+		echo "# stalled: $name (exit status $got), once more"
+		cp "$log" "$log.stalled"
+	done
+	fail "exit status $got, not $want: $(tail -qn 1 "$log.err")"
+}
+
+# ready [OPTION...]: a guest that stays; on return it is up and its init waits.
+ready() {
+	start ready "$@"
+	for _ in $(seq $((limit * 5))); do
+		sleep 0.2
+		! grep -q '^GUEST ready' "$log" || return 0
+		kill -0 "$pid" 2> /dev/null || break
+	done
+	fail "the guest did not get ready"
+}
+
+# The process of lkvm itself, below timeout(1).
+lkvm_pid() { pgrep -o -P "$pid"; }
+
+# stop SIGNAL STATUS: end the guest of ready()
+stop() {
+	local got=0
+	kill -"$1" "$(lkvm_pid)" || fail "lkvm is gone"
+	wait "$pid" || got=$?
+	[ $got = "$2" ] || fail "exit status $got after SIG$1, not $2"
+}
+
+# --- judging ---------------------------------------------------------------
+
+fail() { echo "# $name: $*"; exit 1; }
+skip() { echo "$*" > "$dir/skip"; exit 77; }
+# has LINE...: lines that the guest must have said
+has() {
+	local line
+	for line; do
+		tr -d '\r' < "$log" | grep -qE "^GUEST $line\$" ||
+			fail "no \"GUEST $line\", but: $(grep -aE "^GUEST ${line%%=*}" "$log" | tr -d '\r' | tr '\n' ';')"
+	done
+}
+said() { tr -d '\r' < "$log" | sed -n "s/^GUEST .*\\b$1=\\([^ ]*\\).*/\\1/p" | head -n 1; }
+sum() { md5sum "$1" | cut -c 1-32; }
+# total KEY: a counter of all queues or I/O threads from --stats
+total() { jq "[.disks[].queues[].$1?, .iothreads[].$1? | numbers] | add // 0" "$stats"; }
+check() { [ "$@" ] || fail "not so: $*"; }
+
+# --- the tests -------------------------------------------------------------
+
+boot() { guest 0 mq -c "$1" -d null:64M; has "nproc=$1 .*" "queues=$1" "vectors=$1" "firing=$1" end; }
+test_boot_cloud_1_cpu()   { boot 1; }
+test_boot_cloud_2_cpus()  { boot 2; }
+test_boot_cloud_4_cpus()  { boot 4; }
+generic() { kernel=$generic/vmlinuz initrd=$dir/generic.cpio; }
+test_boot_generic_1_cpu()  { generic; boot 1; }
+test_boot_generic_2_cpus() { generic; boot 2; }
+test_boot_generic_4_cpus() { generic; boot 4; }
+test_boot_cloud_vmlinux()   { kernel=$cloud/vmlinux; boot 2; }
+test_boot_generic_vmlinux() { generic; kernel=$generic/vmlinux; boot 2; }
+
+test_end_reboot() { guest 0 reboot; }
+test_end_panic_with_pvpanic() { params=panic=0; guest 127 panic; }
+test_end_panic_without_driver() { params=nopvpanic; guest 127 panic; }
+test_end_triple_fault() { params=reboot=t; guest 126 reboot; }
+test_end_timeout() {
+	local begin=$SECONDS
+	guest 124 ready --timeout 5
+	check $((SECONDS - begin)) -le 12
+}
+
+# One guest that stays serves for what is seen from outside while it runs.
+test_running_guest() {
+	image a.img 64M
+	ready -c 2 -d /scratch/a.img,queues=4 -d null:1G,queues=4,iothreads=1
+
+	# A second one with the same image is refused and told whose it is.
+	local got=0 own
+	"$lkvm" run -k "$kernel" -d /scratch/a.img < /dev/null > "$log.second" 2>&1 || got=$?
+	check $got = 125
+	grep -qw "$(lkvm_pid)" "$log.second" || fail "the message lacks the holder's pid: $(cat "$log.second")"
+
+	# A thread per queue, one for all queues of the other disk, named for top -H.
+	cat "/proc/$(lkvm_pid)/task"/*/comm > "$log.threads"
+	check "$(grep -c '^lkvm/vda.q[0-3]$' "$log.threads")" = 4
+	check "$(grep -c '^lkvm/vdb' "$log.threads")" = 1
+
+	# lkvm's own memory: all but the mapping of the guest's 512 MiB.
+	own=$(awk '/^Size:/ { size = $2 } /^Rss:/ && size < 256 * 1024 { sum += $2 } END { print sum }' \
+		"/proc/$(lkvm_pid)/smaps")
+	echo "# own memory: $own KiB"
+	check "$own" -le 5120
+
+	stop TERM 143
+}
+
+test_ext4_root() {
+	cp --sparse=always "$dir/root.img" /scratch/root.img
+	params=root=/dev/vda
+	guest 0 root -c 2 -d /scratch/root.img,queues=2
+	has 'root=/dev/vda ext4' end
+	/sbin/e2fsck -fn /scratch/root.img > "$log.fsck" 2>&1 || fail "e2fsck: $(tail -n 1 "$log.fsck")"
+	/sbin/debugfs -R 'cat /written' /scratch/root.img 2> /dev/null > "$log.written"
+	check "$(sum "$log.written")" = "$(said md5)"
+}
+
+verify() {
+	guest 0 mq,verify -c 4 -d "$1,queues=4"
+	has queues=4 vectors=4 firing=4 'fio=0 err= *0 ' 'io=.*' end
+	check "$(sum "$1")" = "$(said md5)"
+}
+test_verify_file() { image a.img 64M; verify /scratch/a.img; }
+test_verify_loop() {
+	local loop
+	image a.img 64M
+	modprobe loop
+	loop=$(losetup -f --show /scratch/a.img) || skip "no loop device"
+	verify "$loop"
+	losetup -d "$loop"
+	check "$(sum /scratch/a.img)" = "$(said md5)"
+}
+
+# Several disks in one guest, each with something of its own.
+test_disks() {
+	image a.img 64M
+	dd if=/dev/urandom of=/scratch/b.img bs=1M count=8 2> /dev/null
+	image d.img 32M
+	local before
+	before=$(sum /scratch/b.img)
+	guest 0 disks,readback,write_ro -c 4 -d /scratch/a.img,queues=4,serial=first \
+		-d /scratch/b.img,ro,queues=1 -d null:1G,queues=2 -d /scratch/d.img,iothreads=1,queues=4
+	has 'vda=131072 ro=0 queues=4 serial=first' 'vdb=16384 ro=1 queues=1 .*' \
+		'vdc=2097152 ro=0 queues=2 .*' 'vdd=65536 ro=0 queues=4 .*' \
+		read_vda=good read_vdb=good read_vdc=good read_vdd=good \
+		readback_vda=good readback_vdd=good write_ro=failed end
+	check "$(sum /scratch/b.img)" = "$before"
+}
+
+test_fewer_queues_than_offered() {
+	image a.img 64M
+	guest 0 mq,readback -c 1 -d /scratch/a.img,queues=4
+	has queues=1 vectors=1 firing=1 readback_vda=good end
+}
+
+test_driver_reload_and_unbind() {
+	image a.img 64M
+	guest 0 reload,unbind,readback,mq -c 2 -d /scratch/a.img,queues=2
+	has reload_1=good reload_2=good reload_3=good unbind_1=good unbind_2=good unbind_3=good \
+		readback_vda=good queues=2 end
+}
+
+test_intx() {
+	image a.img 64M
+	params=pci=nomsi
+	guest 0 intx,readback -c 2 -d /scratch/a.img,queues=2
+	has vectors=0 intx=1 readback_vda=good end
+}
+
+null_blk() {
+	[ -e /dev/nullb0 ] || modprobe null_blk queue_mode=2 submit_queues=4 hw_queue_depth=256 gb=4 bs=4096 irqmode=0 ||
+		skip "no null_blk"
+}
+
+test_batching_by_stats() {
+	null_blk
+	stats=$log.json params=seconds=4
+	guest 0 depth64 -c 2 -d /dev/nullb0,queues=2 --stats "$stats"
+	has 'fio=0 .*' end
+	local requests submits
+	requests=$(total requests) submits=$(total submits)
+	echo "# depth 64: $requests requests in $submits io_submits, $(total publications) publications," \
+		"$(total interrupts) interrupts, $(total kicks) kicks, $(said iops) IOPS"
+	check "$requests" -ge "$(said io)"
+	check "$requests" -ge $((submits * 20))
+	# A batch costs at most one publication, and that at most one irqfd write.
+	check "$(total interrupts)" -le "$(total publications)"
+	check "$(total publications)" -le "$(total turns)"
+}
+
+# The same seen by strace, which counts io_submit and leaves the rest alone.
+test_batching_by_strace() {
+	command -v strace > /dev/null || skip "no strace"
+	null_blk
+	stats=$log.json params=seconds=3
+	wrap=(strace -f --seccomp-bpf -c -e trace=io_submit -o "$log.strace")
+	guest 0 depth64 -c 2 -d /dev/nullb0,queues=2 --stats "$stats"
+	local seen
+	seen=$(awk '$NF == "io_submit" { print $4 }' "$log.strace")
+	echo "# depth 64 under strace: $(said io) requests in ${seen:-no} io_submits"
+	check "$(said io)" -ge $((${seen:-0} * 20))
+	# What lkvm counts is what happened.
+	check "${seen:-0}" -eq "$(total submits)"
+}
+
+# --- running the tests -----------------------------------------------------
+
+# In the order above.  A line "begun NAME" without an end tells that the host died.
+for name in $(sed -n 's/^test_\([a-z0-9_]*\)().*/\1/p' "$0"); do
+	case $name in *$pattern*) ;; *) continue ;; esac
+	grep -qE "ok $name( #|\$)" "$dir/results" && continue
+	if [ "$(grep -c "^begun $name\$" "$dir/results")" -ge 2 ]; then
+		result="not ok $name # the host died twice"
+	elif [ $EPOCHSECONDS -ge "$deadline" ]; then
+		result="not ok $name # not run: out of time"
+	else
+		echo "begun $name" >> "$dir/results"
+		log=$dir/logs/$name begin=$SECONDS status=0
+		rm -f "$log"* "$dir/skip"
+		# In a subshell, so that it may exit anywhere and change variables.
+		(
+			trap '[ -z "${pid-}" ] || kill -KILL $(pgrep -P $pid) $pid 2> /dev/null
+				echo $stalls > "$dir/stalls"' EXIT
+			"test_$name"
+		) || status=$?
+		stalls=$(cat "$dir/stalls" 2> /dev/null || echo 0)
+		case $status in
+		0)  result="ok $name" ;;
+		77) result="ok $name # SKIP $(cat "$dir/skip")" ;;
+		*)  result="not ok $name" ;;
+		esac
+		echo "# $((SECONDS - begin)) s"
+	fi
+	echo "$result"
+	echo "$result" >> "$dir/results"
+done
+echo "# guests that stalled and ran again: $stalls"
+umount -l /scratch
