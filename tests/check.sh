@@ -1,42 +1,38 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make check: every unit test, plain, under ASan and UBSan, under TSan, and
-# under valgrind; style rules; the line that sums up.  No virtual machine.
+# make check: style rules, and every unit test plain, under ASan and UBSan, under
+# TSan and under valgrind, side by side; the line that sums up.  No virtual machine.
 #
-#	tests/check.sh [plain|asan|tsan|valgrind|style...]	only these
+#	tests/check.sh [style|plain|asan|tsan|valgrind...]	only these
 #
 # The counts also go to the file $COUNTS, if set: "passed failed skipped".
 set -u
 cd "$(dirname "$0")/.."
 
-passed=0 failed=0 skipped=0
-log=build/check.log
-mkdir -p build
-: > "$log"
-export CK_VERBOSITY=normal
+out=build/check
+mkdir -p $out
+[ $# -gt 0 ] || set -- style plain asan tsan valgrind
 
-# build NAME FLAGS: the unit tests in build/ARCH-NAME
+# build SUFFIX FLAGS: the unit tests in build/ARCH-SUFFIX
 build() {
-	make --no-print-directory -j"$(nproc)" SUFFIX="$1" CFLAGS="$2" unit >> "$log" 2>&1 && return
-	echo "not ok - build of the unit tests ($1)"
-	tail -n 30 "$log"
-	failed=$((failed + 1))
-	return 1
+	make --no-print-directory -j"$(nproc)" SUFFIX="$1" CFLAGS="$2" unit > $out/build.log 2>&1 && return
+	echo "not ok - build of the unit tests ($2)"
+	tail -n 30 $out/build.log
+	echo "0 passed, 1 failed, 0 skipped"
+	exit 1
 }
 
-# run NAME DIR COMMAND...: each test program in DIR
+# run VARIANT DIR COMMAND...: each test program in DIR; counts to $out/VARIANT.counts
 run() {
-	local name=$1 dir=$2 test out summary checks bad status
+	local name=$1 dir=$2 passed=0 failed=0 test said status summary checks bad
 	shift 2
 	for test in "$dir"/tests/test_*; do
 		case $test in *.o | *.d) continue ;; esac
-		out=$("$@" "$test" 2>&1)
+		said=$("$@" "$test" 2>&1)
 		status=$?
-		echo "== $name ${test##*/}" >> "$log"
-		echo "$out" >> "$log"
-		# Check: "100%: Checks: 12, Failures: 0, Errors: 0", one a suite runner
-		summary=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' <<< "$out" |
+		# Check: "100%: Checks: 12, Failures: 0, Errors: 0"
+		summary=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' <<< "$said" |
 			awk '{ c += $1; b += $2 + $3 } END { print c + 0, b + 0 }')
 		checks=${summary% *} bad=${summary#* }
 		if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
@@ -49,51 +45,54 @@ run() {
 			printf 'ok - %-9s %-16s %3d checks\n' "$name" "${test##*/}" "$checks"
 		else
 			printf 'not ok - %s %s: %d of %d\n' "$name" "${test##*/}" "$bad" "$checks"
-			tail -n 40 <<< "$out"
+			tail -n 40 <<< "$said"
 		fi
 	done
-}
-
-plain() {
-	build "" "-O2 -g" && run plain build/x86
-}
-
-asan() {
-	build -asan "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" || return
-	LKVM_TEST_SCALE=${LKVM_TEST_SCALE:-20} run asan build/x86-asan
-}
-
-# A full fence is unknown to TSan; the ring's indices are atomics all the same.
-tsan() {
-	build -tsan "-O1 -g -fsanitize=thread -Wno-tsan" || return
-	TSAN_OPTIONS=halt_on_error=1 LKVM_TEST_SCALE=${LKVM_TEST_SCALE:-10} run tsan build/x86-tsan setarch -R
-}
-
-memcheck() {
-	build "" "-O2 -g" || return
-	CK_FORK=no LKVM_TEST_SCALE=${LKVM_TEST_SCALE:-2} \
-		run valgrind build/x86 valgrind -q --error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite
+	echo "$passed $failed 0" > $out/"$name".counts
 }
 
 style() {
-	local out
-	if out=$(tests/style.sh 2>&1); then
-		passed=$((passed + 1))
+	if tests/style.sh; then
 		echo "ok - style"
+		echo "1 0 0" > $out/style.counts
 	else
-		failed=$((failed + 1))
 		echo "not ok - style"
-		echo "$out"
+		echo "0 1 0" > $out/style.counts
 	fi
 }
 
-[ $# -gt 0 ] || set -- style plain asan tsan valgrind
+variant() {
+	case $1 in
+	style) style ;;
+	plain) run plain build/x86 env ;;
+	asan) LKVM_TEST_SCALE=20 run asan build/x86-asan env ;;
+	tsan) TSAN_OPTIONS=halt_on_error=1 LKVM_TEST_SCALE=10 run tsan build/x86-tsan setarch -R ;;
+	valgrind) CK_FORK=no LKVM_TEST_SCALE=2 run valgrind build/x86 valgrind -q --fair-sched=try \
+		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite ;;
+	esac
+}
+
 for what; do
 	case $what in
-	valgrind) memcheck ;;
-	*) "$what" ;;
+	style) ;;
+	plain | valgrind) build "" "-O2 -g" ;;
+	asan) build -asan "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" ;;
+	# A full fence is unknown to TSan; the ring's indices are atomics all the same.
+	tsan) build -tsan "-O1 -g -fsanitize=thread -Wno-tsan" ;;
+	*) echo "check.sh: $what: style, plain, asan, tsan or valgrind" >&2; exit 1 ;;
 	esac
 done
-[ -z "${COUNTS:-}" ] || echo "$passed $failed $skipped" > "$COUNTS"
+for what; do
+	rm -f $out/"$what".counts
+	variant "$what" > $out/"$what".out 2>&1 &
+done
+wait
+sum="0 0 0"
+for what; do
+	cat $out/"$what".out
+	sum=$(echo "$sum $(cat $out/"$what".counts || echo 0 1 0)" | awk '{ print $1 + $4, $2 + $5, $3 + $6 }')
+done
+[ -z "${COUNTS:-}" ] || echo "$sum" > "$COUNTS"
+read -r passed failed skipped <<< "$sum"
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -888,7 +888,7 @@ START_TEST(test_more_chains_than_slots)
 			most = sent - got > most ? sent - got : most;
 		}
 	}
-	ck_assert_uint_gt(most, 8);
+	ck_assert_uint_ge(most, 8);	/* more, if this thread gets its turn */
 	ck_assert_uint_eq(got, total);
 	ck_assert_uint_eq(STAT(0, reads), total);
 	ck_assert(!(status_of() & VIRTIO_CONFIG_S_NEEDS_RESET));
