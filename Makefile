@@ -102,6 +102,7 @@ unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
 
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
+	install -D -m 644 docs/lkvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/lkvm.1
 
 demo:
 	$(Q)scripts/setup.sh build demo
