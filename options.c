@@ -13,7 +13,7 @@
 #include <string.h>
 
 #define OPTIONS_MAX 32
-#define HELP_COLUMN 30
+#define HELP_COLUMN 34
 
 bool parse_size(const char *text, u64 *bytes)
 {
