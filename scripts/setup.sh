@@ -20,7 +20,7 @@ qemu-system-x86 seabios: an emulated x86 host, where this one has no hardware KV
 busybox-static cpio kmod: to make initrds with modules
 e2fsprogs: to make ext4 images
 fio: the load that guests put on their disks
-xz-utils zstd binutils: to unpack kernels, to make a small tree with fio
+xz-utils zstd lz4 binutils: to unpack kernels, to make a small tree with fio
 jq util-linux procps: to read counters, to supervise what was started'
 test='
 check valgrind: unit tests
