@@ -29,8 +29,10 @@
 #define GATHER_MAX 36		/* requests to wait for: more bring little */
 #define GATHER_GAPS 32		/* longest wait for the next, in mean gaps ... */
 #define GATHER_GAP_NS 1000000	/* ... and at most */
+#define GATHER_FIRST_NS 50000	/* while no gap is known */
 #define GATHER_TIME_NS 2000000	/* longest wait of one turn */
-#define GATHER_HOLD 8		/* turns without expecting more, after a miss */
+#define GATHER_SHARE_SHIFT 3	/* a vain wait pays for eight times its length ... */
+#define GATHER_SHARE_MAX 7	/* ... and twice that each time, up to this shift */
 
 /* What another thread wants done on this one; lives on the caller's stack. */
 struct iothread_request {
@@ -43,8 +45,9 @@ struct iothread_request {
 /* What the thread has learnt of its guest's pace. */
 struct iothread_pace {
 	unsigned int expected;	/* requests worth waiting for, 1: none */
-	unsigned int hold;	/* turns until more are expected again */
-	u64 gap_ns;		/* mean time between two requests */
+	unsigned int share;	/* shift: how long a vain wait pays for */
+	u64 no_more_until;	/* ns: when to expect more than now */
+	u64 gap_ns;		/* mean time between two requests, 0: unknown */
 };
 
 struct iothread {
@@ -98,6 +101,7 @@ int iothread_new(struct iothread **tp, const char *name)
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->done, NULL);
 
+	t->pace.share = GATHER_SHARE_SHIFT;
 	t->wake_fd = event_new();
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (t->wake_fd < 0 || t->epoll_fd < 0) {
@@ -135,9 +139,15 @@ int iothread_add(struct iothread *t, struct iothread_client *c)
 	assert(!t->started);
 	while (*end)
 		end = &(*end)->next;
+	if (c->fd >= 0) {
+		int err = iothread_watch(t, c->fd, c);
+
+		if (err)
+			return err;
+	}
 	*end = c;
 	c->next = NULL;
-	return c->fd < 0 ? 0 : iothread_watch(t, c->fd, c);
+	return 0;
 }
 
 struct iothread_client *iothread_find(struct iothread *t,
@@ -167,33 +177,47 @@ static unsigned int iothread_take(struct iothread *t)
 	return n;
 }
 
-/* It waits for us: it has no more in flight, or something else to do. */
-static void iothread_pace_missed(struct iothread_pace *pace, unsigned int got)
+/*
+ * The guest waits for us: it has no more in flight, or something else to do.
+ * The time lost buys a longer time without another try for more, so that a
+ * guest of a fixed small depth pays next to nothing.
+ */
+static void iothread_pace_missed(struct iothread_pace *pace, unsigned int got,
+				 u64 waited)
 {
 	pace->expected = got > 1 ? (pace->expected + got) / 2 : 1;
-	pace->hold = GATHER_HOLD;
+	pace->no_more_until = now_ns() + (waited << pace->share);
+	if (pace->share < GATHER_SHARE_MAX)
+		pace->share++;
 }
 
 static void iothread_pace_met(struct iothread_pace *pace, unsigned int got)
 {
-	if (pace->hold)
-		pace->hold--;
-	else if (got > 1)
-		pace->expected += 1 + pace->expected / 4;
+	if (got < 2 || pace->expected >= GATHER_MAX ||
+	    now_ns() < pace->no_more_until)
+		return;
+	pace->expected += 1 + pace->expected / 4;
 	if (pace->expected > GATHER_MAX)
 		pace->expected = GATHER_MAX;
 }
 
-/* Wait for the expected number of requests.  Returns how many came. */
-static unsigned int iothread_gather_wait(struct iothread *t, unsigned int got)
+static u64 iothread_patience(const struct iothread_pace *pace)
+{
+	u64 patience = GATHER_GAPS * pace->gap_ns;
+
+	if (!pace->gap_ns)
+		return GATHER_FIRST_NS;
+	return patience < GATHER_GAP_NS ? patience : GATHER_GAP_NS;
+}
+
+/* Wait for the expected number of requests, of which @got are there. */
+static void iothread_gather_wait(struct iothread *t, unsigned int got)
 {
 	struct iothread_pace *pace = &t->pace;
 	u64 start = now_ns(), last = start, now = start;
-	u64 patience = pace->gap_ns ? GATHER_GAPS * pace->gap_ns :
-				      GATHER_GAP_NS;
+	u64 patience = iothread_patience(pace);
 
-	if (patience > GATHER_GAP_NS)
-		patience = GATHER_GAP_NS;
+	write_once(&t->stats.gathers, t->stats.gathers + 1);
 	while (got < pace->expected && now - last < patience &&
 	       now - start < GATHER_TIME_NS && !read_once(&t->attention)) {
 		unsigned int more = iothread_take(t);
@@ -208,7 +232,13 @@ static unsigned int iothread_gather_wait(struct iothread *t, unsigned int got)
 		last = now;
 		got += more;
 	}
-	return got;
+	if (got >= pace->expected) {
+		pace->share = GATHER_SHARE_SHIFT;
+		iothread_pace_met(pace, got);
+		return;
+	}
+	write_once(&t->stats.gathers_in_vain, t->stats.gathers_in_vain + 1);
+	iothread_pace_missed(pace, got, now - start);
 }
 
 /*
@@ -222,7 +252,6 @@ static unsigned int iothread_gather_wait(struct iothread *t, unsigned int got)
  */
 static bool iothread_gather(struct iothread *t)
 {
-	struct iothread_pace *pace = &t->pace;
 	unsigned int got = iothread_take(t);
 
 	if (!got)
@@ -230,17 +259,10 @@ static bool iothread_gather(struct iothread *t)
 	iothread_for_each(c, t)
 		if (c->busy)
 			return true;
-	if (got < pace->expected) {
-		write_once(&t->stats.gathers, t->stats.gathers + 1);
-		got = iothread_gather_wait(t, got);
-	}
-	if (got < pace->expected) {
-		write_once(&t->stats.gathers_in_vain,
-			   t->stats.gathers_in_vain + 1);
-		iothread_pace_missed(pace, got);
-	} else {
-		iothread_pace_met(pace, got);
-	}
+	if (got < t->pace.expected)
+		iothread_gather_wait(t, got);
+	else
+		iothread_pace_met(&t->pace, got);
 	return true;
 }
 
@@ -268,17 +290,17 @@ static bool iothread_rearm(struct iothread *t)
 {
 	bool again = false;
 
-	iothread_for_each(c, t) {
-		if (!c->ready)
-			continue;
-		if (c->ops->sleep && c->ops->sleep(c))
+	iothread_for_each(c, t)
+		if (c->ready && c->ops->sleep && c->ops->sleep(c))
 			again = true;
-		else
-			c->ready = false;
-	}
-	return again;
+	if (again)
+		return true;
+	iothread_for_each(c, t)
+		c->ready = false;
+	return false;
 }
 
+/* While the thread is awake it looks after all of its clients. */
 static void iothread_wait(struct iothread *t)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
@@ -289,11 +311,11 @@ static void iothread_wait(struct iothread *t)
 	for (int i = 0; i < n; i++) {
 		struct iothread_client *c = events[i].data.ptr;
 
-		if (!c)
-			continue;
-		c->ready = true;
-		write_once(&c->wakeups, c->wakeups + 1);
+		if (c)
+			write_once(&c->wakeups, c->wakeups + 1);
 	}
+	iothread_for_each(c, t)
+		c->ready = true;
 }
 
 static void iothread_serve(struct iothread *t)
