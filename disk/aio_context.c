@@ -39,6 +39,8 @@ static void aio_complete(struct aio_context *ctx, const struct io_event *event)
 	struct aio_call *call = event->data;
 
 	ctx->inflight--;
+	if (!(call->iocb.u.c.flags & AIO_SIGNAL))
+		ctx->unheard--;
 	call->complete(call, (long)event->res);
 }
 
@@ -98,6 +100,15 @@ static void aio_unpend(struct aio_context *ctx, unsigned int n)
 			ctx->npending * sizeof(struct iocb *));
 }
 
+/* The first @n are the kernel's now. */
+static void aio_submitted(struct aio_context *ctx, unsigned int n)
+{
+	ctx->inflight += n;
+	for (unsigned int i = 0; i < n; i++)
+		if (!(ctx->pending[i]->u.c.flags & AIO_SIGNAL))
+			ctx->unheard++;
+}
+
 /* io_submit() refused the first: fail that one, and it alone. */
 static void aio_refused(struct aio_context *ctx, int err)
 {
@@ -129,7 +140,7 @@ static void aio_submit(struct aio_context *ctx)
 		}
 		if (n > 0) {
 			aio_count(&ctx->stats.submitted, (u64)n);
-			ctx->inflight += (unsigned int)n;
+			aio_submitted(ctx, (unsigned int)n);
 			aio_unpend(ctx, (unsigned int)n);
 			left -= (unsigned int)n;
 		} else {
@@ -157,7 +168,6 @@ static bool aio_run(struct iothread_client *c)
 	bool any = aio_reap(ctx);
 
 	c->busy = ctx->inflight;
-	ctx->unheard &= c->busy;
 	return any;
 }
 
@@ -180,11 +190,13 @@ static void aio_flush(struct iothread_client *c)
 	 * A signal for what is reaped here already would wake the thread for
 	 * nothing: a device that is done so soon gets none next time.
 	 */
-	ctx->unheard = ctx->inflight && (ctx->quiet || ctx->unheard);
 	ctx->quiet = !ctx->inflight;
 }
 
-/* A device that was quick is slow now, this once: wait for it in the kernel. */
+/*
+ * A device that was quick is slow now, this once: wait for it in the kernel.
+ * Kicks are looked for in between: the thread's clients stay ready.
+ */
 static void aio_wait_unheard(struct aio_context *ctx)
 {
 	struct timespec patience = { .tv_nsec = AIO_UNHEARD_NS };
@@ -192,7 +204,6 @@ static void aio_wait_unheard(struct aio_context *ctx)
 
 	if (io_getevents(ctx->id, 1, 1, &event, &patience) == 1)
 		aio_complete(ctx, &event);
-	ctx->unheard = ctx->inflight;
 }
 
 /* The eventfd tells of every completion: there is nothing to arm. */

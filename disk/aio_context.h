@@ -38,7 +38,7 @@ struct aio_context {
 	unsigned int ndeferred;
 	bool full;		/* the kernel took no more: wait for completions */
 	bool quiet;		/* the device completes inside io_submit() */
-	bool unheard;		/* in flight without a signal to come */
+	unsigned int unheard;	/* in flight without a signal to come */
 	struct iocb **pending;	/* staged */
 	struct iocb **deferred;	/* need no I/O, only complete() */
 	struct disk_thread_stats stats;
