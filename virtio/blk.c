@@ -246,10 +246,9 @@ static const char *blk_handle(struct blk_request *req,
 	req->writable = buffers_len(&in);
 	if (!buffers_take(&out, &header, sizeof(header)))
 		return "request header";
-	req->type = le32_to_cpu((__force __le32)header.type);
 	sector = le64_to_cpu((__force __le64)header.sector);
 
-	switch (req->type) {
+	switch (le32_to_cpu((__force __le32)header.type)) {
 	case VIRTIO_BLK_T_IN:
 		blk_read(req, sector, &in);
 		break;
@@ -303,7 +302,8 @@ static unsigned int blk_take_all(struct iothread_client *c)
 	if (!q->active || read_once(&q->blk->dev.broken))
 		return 0;
 	virtqueue_kicks_off(&q->vq);
-	while (q->nfree && blk_take(q))
+	/* Bounded: requests that fail here and now use up no slot. */
+	while (n < q->depth && q->nfree && blk_take(q))
 		n++;
 	if (n)
 		count(&q->stats.batches, 1);

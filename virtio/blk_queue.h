@@ -23,7 +23,6 @@ struct blk_request {
 	struct blk_queue *queue;
 	u8 *status;		/* in guest memory */
 	u16 head;
-	u32 type;
 	u64 writable;		/* bytes before the status */
 };
 
