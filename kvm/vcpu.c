@@ -14,11 +14,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
-#include <time.h>
 #include <unistd.h>
 
 #define VCPU_STOP_SIGNAL SIGRTMIN
-#define VCPU_STOP_RETRY_NS 10000000L
 
 int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp)
 {
@@ -166,27 +164,19 @@ int vcpu_start(struct vcpu *vcpu)
 	return 0;
 }
 
-/*
- * The signal is repeated until the thread is gone: it also interrupts a
- * write(2) to a console that nobody reads, which has no immediate_exit.
- */
-void vcpu_stop(struct vcpu *vcpu)
+void vcpu_ask_stop(struct vcpu *vcpu)
 {
-	struct timespec until;
-
 	if (!vcpu->started)
 		return;
 	write_once(&vcpu->run->immediate_exit, 1);
-	do {
-		pthread_kill(vcpu->thread, VCPU_STOP_SIGNAL);
-		clock_gettime(CLOCK_REALTIME, &until);
-		until.tv_nsec += VCPU_STOP_RETRY_NS;
-		if (until.tv_nsec >= 1000000000L) {
-			until.tv_nsec -= 1000000000L;
-			until.tv_sec++;
-		}
-	} while (pthread_timedjoin_np(vcpu->thread, NULL, &until) != 0);
-	vcpu->started = false;
+	pthread_kill(vcpu->thread, VCPU_STOP_SIGNAL);
+}
+
+bool vcpu_stopped(struct vcpu *vcpu)
+{
+	if (vcpu->started && pthread_tryjoin_np(vcpu->thread, NULL) == 0)
+		vcpu->started = false;
+	return !vcpu->started;
 }
 
 static void vcpu_stop_signal(int sig)

@@ -16,7 +16,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <time.h>
 #include <unistd.h>
+
+#define STOP_RETRY_NS 1000000
 
 static int vm_check_cpus(const struct vm *vm)
 {
@@ -108,8 +111,10 @@ int vm_cpus_create(struct vm *vm)
 {
 	int err = vcpu_signal_init();
 
-	if (err)
+	if (err) {
+		log_error("cannot set the vCPUs' signal: %s", strerror(-err));
 		return err;
+	}
 	vm->vcpus = calloc(vm->ncpus, sizeof(struct vcpu *));
 	if (!vm->vcpus)
 		return log_no_memory();
@@ -188,6 +193,28 @@ static void vm_poll(struct vm *vm)
 			vm->watch[i].ready(vm->watch[i].ctx);
 }
 
+/*
+ * All at once, and again until all are gone: one may wait for another that is
+ * in a write(2) to a console which nobody reads, and which has no
+ * immediate_exit but the signal.
+ */
+static void vm_stop_cpus(struct vm *vm)
+{
+	const struct timespec pause = { .tv_nsec = STOP_RETRY_NS };
+	unsigned int running;
+
+	for (;;) {
+		running = 0;
+		for (unsigned int i = 0; i < vm->ncpus; i++)
+			vcpu_ask_stop(vm->vcpus[i]);
+		for (unsigned int i = 0; i < vm->ncpus; i++)
+			running += !vcpu_stopped(vm->vcpus[i]);
+		if (!running)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
 enum vm_end vm_run(struct vm *vm, int *detail)
 {
 	for (unsigned int i = 0; i < vm->ncpus; i++) {
@@ -198,8 +225,7 @@ enum vm_end vm_run(struct vm *vm, int *detail)
 	}
 	while (!vm_ended(vm))
 		vm_poll(vm);
-	for (unsigned int i = 0; i < vm->ncpus; i++)
-		vcpu_stop(vm->vcpus[i]);
+	vm_stop_cpus(vm);
 	*detail = (int)(vm->end >> 32);
 	return vm_ended(vm);
 }

@@ -13,7 +13,10 @@
 #define UART_RX_SIZE	256	/* the guest sees a FIFO that is never late */
 
 struct uart_host {
-	/* Bytes sent.  The uart's lock is held, which keeps them in order. */
+	/*
+	 * Bytes sent, in order.  May block: only other writers wait for it, not
+	 * the host's side.
+	 */
 	void (*output)(void *ctx, const u8 *data, size_t len);
 	/* An edge of the interrupt line.  Lock held. */
 	void (*interrupt)(void *ctx);
@@ -22,7 +25,8 @@ struct uart_host {
 };
 
 struct uart {
-	pthread_mutex_t lock;
+	pthread_mutex_t order;	/* of what is sent; taken before lock */
+	pthread_mutex_t lock;	/* registers */
 	const struct uart_host *host;
 	void *ctx;
 	u8 ier, fcr, lcr, mcr, scr, dll, dlm;

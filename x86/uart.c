@@ -169,13 +169,14 @@ static u8 uart_read_register(struct uart *u, unsigned int reg)
 	return 0xff;
 }
 
-static void uart_write_thr(struct uart *u, u8 byte)
+/* Returns whether the byte goes out on the line. */
+static bool uart_write_thr(struct uart *u, u8 byte)
 {
-	if (u->mcr & UART_MCR_LOOP)
-		uart_rx_push(u, byte, 0);
-	else
-		u->host->output(u->ctx, &byte, 1);
 	u->thre_pending = true;
+	if (!(u->mcr & UART_MCR_LOOP))
+		return true;
+	uart_rx_push(u, byte, 0);
+	return false;
 }
 
 /* Enabling the interrupt of an empty transmitter raises it. */
@@ -211,14 +212,14 @@ static void uart_write_mcr(struct uart *u, u8 value)
 		u->msr_delta |= UART_MSR_TERI;
 }
 
-static void uart_write_register(struct uart *u, unsigned int reg, u8 value)
+/* Returns whether @value is a byte to send. */
+static bool uart_write_register(struct uart *u, unsigned int reg, u8 value)
 {
 	switch (reg) {
 	case UART_TX:
-		if (uart_divisor(u))
-			u->dll = value;
-		else
-			uart_write_thr(u, value);
+		if (!uart_divisor(u))
+			return uart_write_thr(u, value);
+		u->dll = value;
 		break;
 	case UART_IER:
 		if (uart_divisor(u))
@@ -239,6 +240,7 @@ static void uart_write_register(struct uart *u, unsigned int reg, u8 value)
 		u->scr = value;
 		break;
 	}
+	return false;
 }
 
 /* Half of the buffer free: not a wake-up of the main thread for each byte. */
@@ -268,13 +270,17 @@ u8 uart_read(struct uart *u, unsigned int reg)
 
 void uart_write(struct uart *u, unsigned int reg, u8 value)
 {
-	bool room;
+	bool room, send;
 
+	pthread_mutex_lock(&u->order);
 	pthread_mutex_lock(&u->lock);
-	uart_write_register(u, reg, value);
+	send = uart_write_register(u, reg, value);
 	uart_update_irq(u, false);
 	room = uart_end_stall(u);
 	pthread_mutex_unlock(&u->lock);
+	if (send)
+		u->host->output(u->ctx, &value, 1);
+	pthread_mutex_unlock(&u->order);
 	if (room)
 		u->host->room(u->ctx);
 }
@@ -318,10 +324,12 @@ void uart_init(struct uart *u, const struct uart_host *host, void *ctx)
 		.ctx = ctx,
 		.dll = DLL_9600,
 	};
+	pthread_mutex_init(&u->order, NULL);
 	pthread_mutex_init(&u->lock, NULL);
 }
 
 void uart_exit(struct uart *u)
 {
 	pthread_mutex_destroy(&u->lock);
+	pthread_mutex_destroy(&u->order);
 }

@@ -26,11 +26,13 @@ void vcpu_free(struct vcpu *vcpu);
 
 int vcpu_start(struct vcpu *vcpu);
 /*
- * Make the thread leave the guest for good, and join it.  vm_ended() must be
- * true: a vCPU that is between two entries sees that, one that is about to
- * enter sees immediate_exit, one that is inside gets the signal.
+ * Make the thread leave the guest for good.  vm_ended() must be true: a vCPU
+ * that is between two entries sees that, one that is about to enter sees
+ * immediate_exit, one that is inside gets the signal.
  */
-void vcpu_stop(struct vcpu *vcpu);
+void vcpu_ask_stop(struct vcpu *vcpu);
+/* Join the thread if it has ended.  False: ask again, a little later. */
+bool vcpu_stopped(struct vcpu *vcpu);
 
 /* Install the handler of the stop signal; once per process, idempotent. */
 int vcpu_signal_init(void);
