@@ -78,9 +78,9 @@ static int run_set_mem(void *ctx, const char *text)
 		{ .name = NULL },
 	};
 	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE);
-	u64 unit = run->hugepages ? 2 << 20 : 4096;
 	const char *size;
 	char *copy;
+	u64 unit;
 	int err;
 
 	err = options_parse_keys(keys, "--mem", text, &copy, &size);
@@ -92,6 +92,7 @@ static int run_set_mem(void *ctx, const char *text)
 			  size, (unsigned long long)host >> 20);
 		err = -EINVAL;
 	}
+	unit = run->hugepages ? 2 << 20 : 4096;
 	run->mem &= ~(unit - 1);
 	free(copy);
 	return err;
@@ -194,12 +195,17 @@ static void run_timed_out(void *ctx)
 static int run_watch_signals(struct run *run)
 {
 	static const int ending[] = { SIGINT, SIGTERM, SIGHUP, SIGQUIT };
+	struct sigaction inherited;
 	sigset_t set;
 
 	sigemptyset(&set);
-	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++)
-		sigaddset(&set, ending[i]);
+	for (size_t i = 0; i < sizeof(ending) / sizeof(ending[0]); i++) {
+		sigaction(ending[i], NULL, &inherited);
+		if (inherited.sa_handler != SIG_IGN)	/* nohup(1) */
+			sigaddset(&set, ending[i]);
+	}
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);	/* ulimit -f: the guest gets an error */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);
 	run->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (run->signal_fd < 0) {
@@ -234,8 +240,9 @@ static int run_open_stats(struct run *run)
 {
 	if (!run->stats_path)
 		return 0;
+	/* Now, so that it fails in time; but what is in it stays until the end. */
 	run->stats = strcmp(run->stats_path, "-") ?
-			     fopen(run->stats_path, "we") :
+			     fopen(run->stats_path, "ae") :
 			     stdout;
 	if (!run->stats) {
 		int err = -errno;
@@ -303,7 +310,7 @@ static void run_stop_drives(struct run *run)
 static int vm_build(struct run *run)
 {
 	struct vm *vm = &run->vm;
-	struct boot_params boot = {
+	struct boot_spec boot = {
 		.kernel = run->kernel,
 		.initrd = run->initrd,
 		.cmdline = run->cmdline,
@@ -417,6 +424,18 @@ static void run_tell_end(const struct run *run, enum vm_end end, int status)
 		log_info("the guest rebooted; lkvm ends");
 }
 
+static void run_write_stats(const struct run *run)
+{
+	if (!run->stats)
+		return;
+	/* A pipe or a device cannot be cut, nor needs to be. */
+	if ((run->stats != stdout && ftruncate(fileno(run->stats), 0) < 0 &&
+	     errno != EINVAL) ||
+	    stats_write(run->stats, run->drives, run->ndrives))
+		log_error("--stats %s: cannot be written: %s; the counters are lost",
+			  run->stats_path, strerror(errno));
+}
+
 static int run_guest(struct run *run)
 {
 	enum vm_end end;
@@ -426,12 +445,12 @@ static int run_guest(struct run *run)
 		return EXIT_CANNOT_RUN;
 	if (run->verbose)
 		run_describe(run);
+	console_begin(run->vm.console);
 	end = vm_run(&run->vm, &detail);
 	run_stop_drives(run);
 	status = run_status(run, end, detail);
 	run_tell_end(run, end, status);
-	if (run->stats && stats_write(run->stats, run->drives, run->ndrives))
-		log_error("--stats %s: cannot write it", run->stats_path);
+	run_write_stats(run);
 	vm_unbuild(run);
 	return status;
 }

@@ -4,8 +4,10 @@
  */
 #include "commands.h"
 #include "log.h"
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 const struct command commands[] = {
 	{ "run", builtin_run, "Boot a Linux kernel with multi-queue disks" },
@@ -24,10 +26,23 @@ static const char *command_alias(const char *name)
 	return name;
 }
 
+/* Or the first files that lkvm opens would be taken for its terminal. */
+static void open_standard_files(void)
+{
+	int fd;
+
+	do {
+		fd = open("/dev/null", O_RDWR);
+	} while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+}
+
 int main(int argc, char **argv)
 {
 	const char *name;
 
+	open_standard_files();
 	if (argc < 2) {
 		builtin_help(1, argv);
 		return EXIT_CANNOT_RUN;

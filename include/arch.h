@@ -14,7 +14,7 @@ struct vcpu;
 struct vm;
 
 /* What to boot.  Strings are the user's; NULL where not given. */
-struct boot_params {
+struct boot_spec {
 	const char *kernel;
 	const char *initrd;
 	const char *cmdline;	/* complete, as the guest shall see it */
@@ -57,7 +57,7 @@ void arch_devices_exit(struct vm *vm);
 int arch_vcpu_init(struct vcpu *vcpu);
 
 /* Load kernel, initrd and tables, set the boot vCPU's registers.  0 or -errno. */
-int arch_boot(struct vm *vm, const struct boot_params *boot);
+int arch_boot(struct vm *vm, const struct boot_spec *boot);
 
 /*
  * An exit that generic code does not know (KVM_EXIT_IO, hcalls).  On the

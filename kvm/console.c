@@ -67,7 +67,11 @@ static void terminal_restore_and_die(int sig)
 
 static int terminal_make_raw(void)
 {
-	static const int fatal[] = { SIGABRT, SIGSEGV, SIGBUS, SIGFPE, SIGILL };
+	static const int fatal[] = {
+		SIGABRT, SIGSEGV,  SIGBUS,    SIGFPE,  SIGILL,  SIGSYS,
+		SIGTRAP, SIGALRM,  SIGVTALRM, SIGPROF, SIGXCPU, SIGUSR1,
+		SIGUSR2,
+	};
 	struct sigaction action = { .sa_handler = terminal_restore_and_die };
 	struct termios raw;
 
@@ -156,8 +160,7 @@ static void console_readable(void *arg)
 				len = console_filter(con, data, len);
 			if (len)
 				con->ops->input(con->ctx, data, len);
-		} else if (n == 0 || (errno != EINTR && errno != EAGAIN &&
-				      errno != EIO)) {
+		} else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
 			console_end_input(con);
 		}
 	}
@@ -223,7 +226,7 @@ fail:
 static int console_open_file(struct console *con, const char *path)
 {
 	con->own_fds = true;
-	con->out_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	con->out_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
 	if (con->out_fd < 0) {
 		int err = -errno;
 
@@ -261,7 +264,13 @@ int console_new(struct console **cp, struct vm *vm, const char *spec)
 	con->out_fd = -1;
 	con->pty_fd = -1;
 	con->kick_fd = event_new();
-	err = con->kick_fd < 0 ? con->kick_fd : console_open(con, spec);
+	if (con->kick_fd < 0) {
+		err = con->kick_fd;
+		log_error("cannot create an eventfd: %s; raise the limit of open files (ulimit -n)",
+			  strerror(-err));
+	} else {
+		err = console_open(con, spec);
+	}
 	if (err) {
 		console_free(con);
 		return err;
@@ -293,6 +302,15 @@ void console_connect(struct console *con, const struct console_ops *ops,
 	console_poll_input(con);
 }
 
+void console_begin(struct console *con)
+{
+	/* Only a file has something to cut, and only a guest that runs may. */
+	if (con->out_fd >= 0 && con->own_fds && con->pty_fd < 0 &&
+	    ftruncate(con->out_fd, 0) < 0 && errno != EINVAL)
+		log_warn("--console file: cannot be emptied: %s",
+			 strerror(errno));
+}
+
 /* The banner begins with its only 'K': after a mismatch start over there. */
 static void console_look_for_panic(struct console *con, const u8 *data,
 				   size_t len)
@@ -309,6 +327,13 @@ static void console_look_for_panic(struct console *con, const u8 *data,
 	}
 }
 
+static void console_wait_writable(const struct console *con)
+{
+	struct pollfd p = { .fd = con->out_fd, .events = POLLOUT };
+
+	poll(&p, 1, -1);	/* the vCPU's stop signal ends it */
+}
+
 void console_write(struct console *con, const u8 *data, size_t len)
 {
 	console_look_for_panic(con, data, len);
@@ -318,9 +343,13 @@ void console_write(struct console *con, const u8 *data, size_t len)
 		if (n > 0) {
 			data += n;
 			len -= (size_t)n;
-		} else if (n == 0 || errno != EINTR || vm_ended(con->vm)) {
+		} else if (n < 0 && errno == EAGAIN && !con->own_fds) {
+			console_wait_writable(con);	/* a shared O_NONBLOCK */
+		} else if (n == 0 || errno != EINTR) {
 			return;	/* nobody reads: the guest goes on */
 		}
+		if (n < 0 && vm_ended(con->vm))
+			return;
 	}
 }
 

@@ -91,6 +91,7 @@ static int irq_routes_apply(struct vm *vm)
 int irq_routes_init(struct vm *vm)
 {
 	struct irq_routes *irqs = &vm->irqs;
+	int err;
 
 	pthread_mutex_init(&irqs->lock, NULL);
 	irqs->next_gsi = arch_msi_gsi_base;
@@ -101,7 +102,10 @@ int irq_routes_init(struct vm *vm)
 	if (!irqs->table)
 		return log_no_memory();
 	irqs->table->nr = arch_irq_routes(irqs->table->entries, IRQ_ROUTES_MAX);
-	return irq_routes_apply(vm);
+	err = irq_routes_apply(vm);
+	if (err)
+		irq_routes_exit(vm);
+	return err;
 }
 
 void irq_routes_exit(struct vm *vm)

@@ -213,7 +213,7 @@ static int boot_load_kernel(struct boot_load *load, struct x86_entry *entry)
 	return boot_not_a_kernel(load, &head);
 }
 
-int boot_load(const struct guest_memory *mem, const struct boot_params *boot,
+int boot_load(const struct guest_memory *mem, const struct boot_spec *boot,
 	      struct x86_entry *entry)
 {
 	struct boot_load load = { .mem = mem, .cmdline = boot->cmdline };

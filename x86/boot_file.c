@@ -32,9 +32,11 @@ static int boot_file_usable(struct boot_file *file)
 	struct stat st;
 
 	if (fstat(file->fd, &st) < 0) {
+		int err = -errno;
+
 		log_error("%s %s: %s; give another file", file->option,
-			  file->path, strerror(errno));
-		return -errno;
+			  file->path, strerror(-err));
+		return err;
 	}
 	if (S_ISDIR(st.st_mode)) {
 		log_error("%s %s: is a directory; give a file in it",

@@ -324,7 +324,7 @@ void arch_devices_exit(struct vm *vm)
 	vm->arch = NULL;
 }
 
-int arch_boot(struct vm *vm, const struct boot_params *boot)
+int arch_boot(struct vm *vm, const struct boot_spec *boot)
 {
 	struct x86_entry entry;
 	int err = acpi_build(&vm->mem, vm->ncpus);

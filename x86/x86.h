@@ -8,7 +8,7 @@
 
 #include "endian.h"
 
-struct boot_params;
+struct boot_spec;
 struct console;
 struct guest_memory;
 struct vcpu;
@@ -66,7 +66,7 @@ struct x86_entry {
 	u64 rsi;		/* 64-bit: zero page */
 };
 /* Load kernel, initrd, command line and their tables.  0 or -errno. */
-int boot_load(const struct guest_memory *mem, const struct boot_params *boot,
+int boot_load(const struct guest_memory *mem, const struct boot_spec *boot,
 	      struct x86_entry *entry);
 
 /* vcpu.c: put the vCPU into that state. */

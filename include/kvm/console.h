@@ -29,6 +29,9 @@ void console_free(struct console *con);
 void console_connect(struct console *con, const struct console_ops *ops,
 		     void *ctx);
 
+/* The guest is about to run: empty the file that takes its output. */
+void console_begin(struct console *con);
+
 /* Guest output; any vCPU thread, the caller keeps the order. */
 void console_write(struct console *con, const u8 *data, size_t len);
 

@@ -23,7 +23,7 @@
 static char dir[32];
 static char kernel_path[64], initrd_path[64], errors_path[64];
 static struct guest_memory mem;
-static struct boot_params boot;
+static struct boot_spec boot;
 static struct x86_entry entry;
 
 static inline u8 *guest(u64 gpa)
@@ -95,7 +95,7 @@ static inline void rig_setup(void)
 	snprintf(initrd_path, sizeof(initrd_path), "%s/initrd", dir);
 	snprintf(errors_path, sizeof(errors_path), "%s/errors", dir);
 	map_memory(64 * MIB);
-	boot = (struct boot_params){
+	boot = (struct boot_spec){
 		.kernel = kernel_path,
 		.cmdline = "console=ttyS0",
 	};
