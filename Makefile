@@ -97,6 +97,12 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call UNIT_TEST,$(t))))
 endif
 $(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit
 
+# sparse alone, over all sources.
+.PHONY: sparse
+sparse: $(OUT)/dsdt.hex
+	$(Q)for file in $(patsubst %.o,%.c,$(LIB_OBJS) $(MAIN_OBJS)); do \
+		$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $$file || exit 1; done
+
 .PHONY: unit
 unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
 

@@ -14,7 +14,7 @@ lkvm=$(realpath "${LKVM-$top/build/x86/lkvm}")
 step() { echo; echo "==> $*"; }
 
 # Whether guests run at full speed on this machine's own KVM.
-hardware_kvm() { "$lkvm" check-host --quiet > /dev/null 2>&1; }
+hardware_kvm() { "$lkvm" check-host --quiet; }
 
 step "packages"
 "$scripts/setup.sh" demo
@@ -34,7 +34,7 @@ ls -sh "$dir/disk.img" | sed "s|$top/||"
 
 emulated=() disk=$dir/disk.img
 if ! hardware_kvm; then
-	step "this machine has no hardware KVM (see: lkvm check-host)"
+	step "this machine has no KVM at full speed for us (see: lkvm check-host)"
 	echo "The demo runs in an emulated host instead: all works, nothing is fast."
 	# The image is a disk of the emulated host.
 	disk=/dev/vda

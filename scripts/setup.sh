@@ -24,8 +24,7 @@ xz-utils zstd lz4 binutils: to unpack kernels, to make a small tree with fio
 jq util-linux procps: to read counters, to supervise what was started'
 test='
 check valgrind: unit tests
-clang libclang-rt-14-dev: sanitizers and fuzzing
-sparse cppcheck shellcheck: static checks
+sparse cppcheck: static checks
 strace: to count system calls'
 
 wanted=''

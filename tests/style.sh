@@ -56,4 +56,12 @@ for header in include/*.h include/*/*.h disk/*.h x86/*.h; do
 		complain "$header does not compile alone"
 done
 
+hits=$(make --no-print-directory sparse 2>&1) || complain "sparse complains:
+$hits"
+
+hits=$(cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
+	-Iinclude -I. -Ibuild/x86 ./*.c kvm virtio disk x86 2>&1)
+[ -z "$hits" ] || complain "cppcheck complains:
+$hits"
+
 exit $bad
