@@ -51,20 +51,6 @@ static bool parse_uint(const char *text, u64 *value)
 	return !errno && !*end;
 }
 
-/* Bytes as a person would write them. */
-static void format_size(char *buf, size_t len, u64 bytes)
-{
-	static const char suffixes[] = "KMGT";
-	int i = -1;
-
-	while (i < 3 && bytes && !(bytes % 1024)) {
-		bytes /= 1024;
-		i++;
-	}
-	snprintf(buf, len, "%llu%.1s", (unsigned long long)bytes,
-		 i < 0 ? "" : suffixes + i);
-}
-
 static int set_uint(const struct option_spec *s, const char *what,
 		    const char *text)
 {
@@ -78,23 +64,6 @@ static int set_uint(const struct option_spec *s, const char *what,
 	}
 	*(unsigned int *)s->value = (unsigned int)value;
 	return 0;
-}
-
-static int set_size(const struct option_spec *s, const char *what,
-		    const char *text)
-{
-	char min[24], max[24];
-	u64 value;
-
-	if (parse_size(text, &value) && value >= s->min && value <= s->max) {
-		*(u64 *)s->value = value;
-		return 0;
-	}
-	format_size(min, sizeof(min), s->min);
-	format_size(max, sizeof(max), s->max);
-	log_error("%s %s: not a size from %s to %s; write it like 512M or 4G",
-		  what, text, min, max);
-	return -EINVAL;
 }
 
 static int set_flag(const struct option_spec *s, const char *what,
@@ -123,8 +92,6 @@ static int option_set(const struct option_spec *s, const char *what,
 		return 0;
 	case OPTION_UINT:
 		return set_uint(s, what, text);
-	case OPTION_SIZE:
-		return set_size(s, what, text);
 	case OPTION_CALL:
 		return s->call(s->value, text);
 	}

@@ -13,7 +13,6 @@ enum option_kind {
 	OPTION_FLAG,	/* bool: given or not; as a key: on, off, or alone */
 	OPTION_STRING,	/* const char * into argv */
 	OPTION_UINT,	/* unsigned int within [min, max] */
-	OPTION_SIZE,	/* u64 bytes within [min, max], suffixes K M G T */
 	OPTION_CALL,	/* call(ctx, text): may come several times */
 };
 
