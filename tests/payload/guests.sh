@@ -76,7 +76,7 @@ disk_guests() {
 	try "virtio: BAR moved, kicks follow" 0 0 bar-move --disk "$disk,queues=1"
 	try "virtio: PCI_CFG window" 0 0 pci-cfg --disk "$disk,queues=1"
 	for keys in queues=4 queues=4,iothreads=2 queues=4,iothreads=1; do
-		try "virtio: $keys, all written and read" 0 0 mq --disk "$disk,$keys"
+		try "virtio: $keys, all written and read" 0 0 "mq $(shared $keys)" --disk "$disk,$keys"
 		try "virtio: $keys, MSI-X vectors" 0 0 msix --disk "$disk,$keys"
 		try "virtio: $keys, reset under load" 0 0 reset-load --disk "$disk,$keys"
 	done
@@ -98,13 +98,18 @@ disk_guests() {
 	thread_guests "$disk"
 }
 
+# A thread that is awake looks at all of its queues, kicked or not.
+shared() {
+	case $1 in *iothreads=1*) echo shared=1 ;; esac
+}
+
 # The I/O threads, seen from outside while the guest runs.
 thread_guests() {
 	local keys names
 
 	for keys in queues=4:q0,q1,q2,q3 queues=4,iothreads=2:q0+,q1+ queues=4,iothreads=1:q0+; do
 		wanted "threads of ${keys%:*}" || continue
-		if ! start "mq spin=1" --disk "$1,${keys%:*}"; then
+		if ! start "mq spin=1 $(shared "$keys")" --disk "$1,${keys%:*}"; then
 			finish
 			fails "not READY"
 			continue
@@ -139,6 +144,25 @@ ending_guests() {
 		guest spin --timeout 1
 		if [ "$status" -eq 124 ] && grep -q -- "--timeout 1" "$err"; then pass; else fails "status $status"; fi
 	fi
+	if wanted "SIGHUP ignored, as by nohup"; then
+		: >"$out"
+		(trap '' HUP && exec "$lkvm" run -k "$payload" --params case=spin --timeout 30 \
+			</dev/null >"$out" 2>"$err") &
+		pid=$!
+		wait_for "$out" READY || true
+		kill -HUP "$pid" || true
+		sleep 0.5
+		finish
+		if [ "$status" -eq 143 ]; then pass; else fails "status $status, not 143"; fi
+	fi
+	unread_guest "nobody reads stdout: SIGTERM" 143 TERM 3
+	unread_guest "nobody reads stdout: timeout" 124 "" 5 --timeout 2
+	if wanted "no stdin, stdout and stderr"; then
+		: >"$out" >"$err"
+		status=0
+		"$lkvm" run -k "$payload" --params case=poweroff --timeout 10 <&- >&- 2>&- || status=$?
+		if [ "$status" -eq 0 ]; then pass; else fails "status $status"; fi
+	fi
 	if wanted "Ctrl-A X on a terminal"; then
 		if ! command -v script >/dev/null; then
 			skip "no script(1)"
@@ -146,6 +170,35 @@ ending_guests() {
 		fi
 		terminal_guest
 	fi
+}
+
+# unread_guest NAME STATUS SIGNAL SECONDS OPTIONS...: a guest that prints for ever
+# into a full pipe and is sent a line; it must end soon after the signal.
+unread_guest() {
+	local expect=$2 signal=$3 seconds=$4 full=$dir/full keys=$dir/keys
+
+	wanted "$1" || return 0
+	shift 4
+	rm -f "$full" "$keys" "$out"
+	mkfifo "$full" "$keys"
+	exec 8<>"$full" 9<>"$keys"
+	dd if=/dev/zero of="$full" oflag=nonblock bs=4096 2>/dev/null || true
+	"$lkvm" run -k "$payload" --params case=flood "$@" <&9 >&8 2>"$err" 8>&- 9>&- &
+	pid=$!
+	sleep 0.5
+	echo hello >&9
+	sleep 0.2
+	[ -z "$signal" ] || kill -"$signal" "$pid"
+	for _ in $(seq $((seconds * 20))); do
+		kill -0 "$pid" 2>/dev/null || break
+		sleep 0.05
+	done
+	kill -KILL "$pid" 2>/dev/null || true
+	status=0
+	wait "$pid" || status=$?
+	exec 8>&- 9>&-
+	rm -f "$full" "$keys"
+	if [ "$status" -eq "$expect" ]; then pass; else fails "status $status, not $expect"; fi
 }
 
 # Ctrl-A X, and the terminal's state before and after it.

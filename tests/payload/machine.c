@@ -64,6 +64,13 @@ static void case_spin(void)
 		__asm__ volatile("pause");
 }
 
+/* More than any pipe holds. */
+static void case_flood(void)
+{
+	for (;;)
+		print("flood\n");
+}
+
 static void case_cmdline(void)
 {
 	print("[%s]\n", (const char *)(u32)start_info->cmdline);
@@ -358,6 +365,7 @@ const struct payload_case machine_cases[] = {
 	{ "triple", case_triple },
 	{ "banner", case_banner },
 	{ "spin", case_spin },
+	{ "flood", case_flood },
 	{ "cmdline", case_cmdline },
 	{ "irq", case_irq },
 	{ "initrd", case_initrd },

@@ -123,7 +123,9 @@ start() {
 
 	shift
 	: >"$out"
-	"$lkvm" run -k "$payload" --params "$params" --timeout 30 "$@" </dev/null >"$out" 2>"$err" &
+	# In the background bash has SIGINT and SIGQUIT ignored, which lkvm inherits.
+	env --default-signal=INT,QUIT,HUP,TERM \
+		"$lkvm" run -k "$payload" --params "$params" --timeout 30 "$@" </dev/null >"$out" 2>"$err" &
 	pid=$!
 	wait_for "$out" READY
 }

@@ -96,6 +96,18 @@ wrong_options() {
 	refused "console file in no directory" "--console file:$dir/none/x: No such" -k "$payload" --console "file:$dir/none/x"
 	refused "stats file in no directory" "--stats $dir/none/x: No such" -k "$payload" --stats "$dir/none/x"
 	refused "params too long" "--params.*shorten" -k "$payload" --params "$(printf 'x%.0s' {1..5000})"
+	if wanted "refused: the old --stats file stays"; then
+		echo old >"$dir/keep.json"
+		status=0
+		"$lkvm" run -k "$dir/none" --stats "$dir/keep.json" </dev/null >"$out" 2>"$err" || status=$?
+		if [ "$status" -ne 125 ]; then
+			fails "status $status, not 125"
+		elif [ "$(cat "$dir/keep.json")" != old ]; then
+			fails "it has changed"
+		else
+			pass
+		fi
+	fi
 	if wanted "refused: unknown command"; then
 		refused_by "colour.*help" "$lkvm" colour
 	fi
@@ -193,5 +205,8 @@ wrong_kvm() {
 	fi
 	if wanted "refused: few file descriptors"; then
 		refused_by "ulimit -n" bash -c "ulimit -n 60; exec $lkvm run -k $payload --disk null:16M,queues=64"
+	fi
+	if wanted "refused: eight file descriptors"; then
+		refused_by "ulimit -n" bash -c "ulimit -n 8; exec $lkvm run -k $payload"
 	fi
 }

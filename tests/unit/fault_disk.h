@@ -17,6 +17,7 @@
 #define LKVM_TESTS_FAULT_DISK_H
 
 #include "disk/backend.h"
+#include <libaio.h>
 
 /* Set while nothing is in flight.  One per process, as the kernel is. */
 struct fault_host {
@@ -29,6 +30,9 @@ struct fault_host {
 	bool no_fdsync;		/* EINVAL, as before Linux 4.18 */
 	bool no_dioalign;	/* statx() tells nothing, as before Linux 6.1 */
 	bool no_ring;		/* the completion ring has another layout */
+	/* Called instead of the kernel; they need no_ring, too. */
+	int (*submit)(long n, struct iocb **ios);
+	int (*reap)(long min, struct io_event *events, struct timespec *wait);
 
 	unsigned int submits;	/* calls, counted */
 	unsigned int getevents;

@@ -4,14 +4,19 @@
  * misaligned memory, small requests on large blocks, a kernel that is short of
  * room, or that refuses a request.  The faults are fault_disk.h's.
  */
-/* helpers: disk_bench.c disk_rig.c fault_disk.c */
+/* helpers: disk_bench.c disk_rig.c fault_disk.c guest_ring.c */
+#include "barrier.h"
+#include "disk/aio_context.h"
 #include "disk_bench.h"
+#include "guest_ring.h"
+#include "kvm/event.h"
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 static const struct variant *const aio = &variants[AIO];
@@ -326,6 +331,175 @@ START_TEST(test_aio_max_nr_exceeded)
 }
 END_TEST
 
+/* --- a device that completes when it is told to ------------------------- */
+
+enum when { AT_ONCE, IN_THE_NEXT_REAP, WHEN_TOLD };
+
+struct told {
+	struct aio_call call;	/* first: found from it */
+	enum when when[2];	/* it completes, for the first time and then */
+	unsigned int submitted;
+	unsigned int restage;	/* so many times more, when it completes */
+	bool refuse;		/* the first time, with EAGAIN */
+	bool done;
+};
+
+static struct told told[3];
+static struct aio_context *told_ctx;
+static pthread_mutex_t told_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct io_event told_events[8];
+static unsigned int ntold;
+static struct told *next_reap, *later;
+static bool reaped_once;
+
+static void tell(struct told *t)
+{
+	pthread_mutex_lock(&told_lock);
+	told_events[ntold++] = (struct io_event){ .data = t, .res = 1 };
+	pthread_mutex_unlock(&told_lock);
+	if (t->call.iocb.u.c.flags & AIO_SIGNAL)
+		event_signal((int)t->call.iocb.u.c.resfd);
+}
+
+static void told_submit_one(struct told *t)
+{
+	switch (t->when[t->submitted++ > 0]) {
+	case AT_ONCE:
+		tell(t);
+		break;
+	case IN_THE_NEXT_REAP:
+		next_reap = t;
+		reaped_once = false;
+		break;
+	case WHEN_TOLD:
+		write_once(&later, t);
+	}
+}
+
+static int told_submit(long n, struct iocb **ios)
+{
+	for (int i = 0; i < n; i++) {
+		struct told *t = ios[i]->data;
+
+		if (t->refuse && i)
+			return i;
+		if (t->refuse) {
+			t->refuse = false;
+			return -EAGAIN;
+		}
+		told_submit_one(t);
+	}
+	return (int)n;
+}
+
+static int told_reap(long min, struct io_event *events, struct timespec *wait)
+{
+	int n;
+
+	if (next_reap && reaped_once) {
+		tell(next_reap);
+		next_reap = NULL;
+	}
+	reaped_once = true;
+	if (min)
+		nanosleep(wait, NULL);
+	pthread_mutex_lock(&told_lock);
+	n = min && ntold ? 1 : (int)ntold;
+	memcpy(events, told_events, (size_t)n * sizeof(*events));
+	ntold -= (unsigned int)n;
+	memmove(told_events, told_events + n, ntold * sizeof(*events));
+	pthread_mutex_unlock(&told_lock);
+	return n;
+}
+
+static void told_complete(struct aio_call *call, long res)
+{
+	struct told *t = (struct told *)call;
+
+	expect(res == 1);
+	if (t->restage) {
+		t->restage--;
+		aio_call_stage(told_ctx, call);
+	} else {
+		write_once(&t->done, true);
+	}
+}
+
+static void told_stage(void *arg)
+{
+	(void)arg;
+	aio_call_stage(told_ctx, &told[0].call);
+	aio_call_stage(told_ctx, &told[1].call);
+}
+
+static void told_stage_quick(void *arg)
+{
+	(void)arg;
+	aio_call_stage(told_ctx, &told[2].call);
+}
+
+static void wait_told(struct told *t)
+{
+	for (unsigned int i = 0; i < 2000 && !read_once(&t->done); i++)
+		usleep(1000);
+	ck_assert_msg(read_once(&t->done), "call %d was never completed", (int)(t - told));
+}
+
+static struct iothread *told_start(void)
+{
+	struct iothread *thread;
+
+	memset(&fault_host, 0, sizeof(fault_host));
+	memset(told, 0, sizeof(told));
+	ntold = 0;
+	next_reap = later = NULL;
+	fault_host.no_ring = true;
+	fault_host.submit = told_submit;
+	fault_host.reap = told_reap;
+	ck_assert_int_eq(iothread_new(&thread, "told"), 0);
+	ck_assert_int_eq(aio_context_get(thread, "told", 8, &told_ctx), 0);
+	for (unsigned int i = 0; i < 3; i++)
+		aio_call_init(told_ctx, &told[i].call, told_complete);
+	ck_assert_int_eq(iothread_start(thread), 0);
+	return thread;
+}
+
+/*
+ * After a quick call the next ones are staged without a signal.  One of them is
+ * submitted only after the other is complete, and is slow: that it is complete
+ * is seen all the same, without anything else to do.
+ */
+START_TEST(test_slow_after_quick)
+{
+	struct iothread *thread = told_start();
+
+	iothread_call(thread, told_stage_quick, NULL);
+	wait_told(&told[2]);
+	usleep(5000);
+	if (_i == 0) {	/* the rest of a short transfer */
+		told[0].when[0] = AT_ONCE;
+		told[0].restage = 1;
+		told[0].when[1] = WHEN_TOLD;
+		told[1].when[0] = IN_THE_NEXT_REAP;
+	} else {	/* the kernel had no room */
+		told[0].when[0] = IN_THE_NEXT_REAP;
+		told[1].refuse = true;
+		told[1].when[0] = WHEN_TOLD;
+	}
+	iothread_call(thread, told_stage, NULL);
+	for (unsigned int i = 0; i < 2000 && !read_once(&later); i++)
+		usleep(1000);
+	ck_assert_ptr_eq(read_once(&later), &told[_i]);
+	usleep(20000);
+	tell(&told[_i]);
+	wait_told(&told[0]);
+	wait_told(&told[1]);
+	iothread_stop(thread);
+	aio_context_put(told_ctx);
+	iothread_free(thread);
+}
+END_TEST
+
 static Suite *aio_suite(void)
 {
 	Suite *s = suite_create("aio");
@@ -343,6 +517,7 @@ static Suite *aio_suite(void)
 	tcase_add_test(faults, test_kernel_out_of_room);
 	tcase_add_test(faults, test_short_submit_resumes);
 	tcase_add_loop_test(faults, test_refused_request_fails_alone, 0, 3);
+	tcase_add_loop_test(faults, test_slow_after_quick, 0, 2);
 	tcase_add_test(faults, test_flush_without_async_fsync);
 	tcase_add_test(faults, test_readonly);
 	tcase_add_test(faults, test_aio_max_nr_exceeded);

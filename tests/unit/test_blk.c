@@ -9,6 +9,7 @@
 #include "disk_rig.h"
 #include "fault_disk.h"
 #include "guest_ring.h"
+#include "kvm/event.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
 #include <errno.h>
@@ -19,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define QUEUES_MAX 4
@@ -979,6 +981,67 @@ START_TEST(test_device_reset_under_load)
 }
 END_TEST
 
+static bool hostile_stop;
+
+/*
+ * Offers each request again as soon as its status byte says that it is done,
+ * long before it is in the used ring.  On purpose it races with the device.
+ */
+__attribute__((no_sanitize("thread"))) static void *hostile_driver(void *arg)
+{
+	struct guest_ring *r = arg;
+	struct timespec start, now;
+	u16 idx = r->avail_idx;
+
+	clock_gettime(CLOCK_MONOTONIC, &start);
+	do {
+		for (unsigned int i = 0; i < SLOTS; i++) {
+			volatile u8 *status = status_byte(&slots[idx % SLOTS]);
+
+			if (*status != VIRTIO_BLK_S_UNSUPP)
+				break;
+			*status = 0xee;
+			store_release(&r->avail->idx,
+				      (__force __virtio16)cpu_to_le16(++idx));
+		}
+		event_signal(r->kick_fd);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+	} while (!read_once(&hostile_stop) && now.tv_sec - start.tv_sec < 5);
+	return NULL;
+}
+
+/* A driver that never lets the device finish cannot keep it from its reset. */
+START_TEST(test_reset_while_more_comes)
+{
+	struct timespec before, after;
+	pthread_t driver;
+
+	setup();
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		struct ring_buf bufs[3];
+		unsigned int n = request_bufs(&slots[i], 77, 0, 0, bufs);
+
+		expect(ring_add_indirect(&rings[0], slots[i].table, bufs, n) ==
+		       (int)i);
+	}
+	hostile_stop = false;
+	ring_kick(&rings[0]);
+	ck_assert_int_eq(pthread_create(&driver, NULL, hostile_driver,
+					&rings[0]), 0);
+	usleep(50000);
+	clock_gettime(CLOCK_MONOTONIC, &before);
+	set_status(0);
+	clock_gettime(CLOCK_MONOTONIC, &after);
+	write_once(&hostile_stop, true);
+	pthread_join(driver, NULL);
+	ck_assert_int_le(after.tv_sec - before.tv_sec, 2);
+	ck_assert_uint_gt(taken(0), SLOTS);
+	drive(DRIVER_FEATURES);
+	expect_alive();
+	close_blk();
+}
+END_TEST
+
 /* 2.6.1: one queue is reset again and again, the others do not notice. */
 START_TEST(test_queue_reset_under_load)
 {
@@ -1109,6 +1172,7 @@ static void add_load(Suite *suite)
 	tcase_add_test(tc, test_more_chains_than_slots);
 	tcase_add_loop_test(tc, test_queues_on_threads, 1, 5);
 	tcase_add_test(tc, test_device_reset_under_load);
+	tcase_add_test(tc, test_reset_while_more_comes);
 	tcase_add_loop_test(tc, test_queue_reset_under_load, 1, 3);
 	tcase_add_test(tc, test_smaller_rings_fewer_queues);
 	suite_add_tcase(suite, tc);

@@ -3,6 +3,7 @@
  * The I/O thread's loop: turns, wake-ups, calls from other threads, its end.
  */
 /* helpers: guest_ring.c */
+#include "barrier.h"
 #include "guest_ring.h"
 #include "kvm/event.h"
 #include "kvm/iothread.h"
@@ -362,6 +363,180 @@ START_TEST(test_many_fds)
 }
 END_TEST
 
+/* --- one for all --------------------------------------------------------- */
+
+static bool heard;
+
+static unsigned int take_one(struct iothread_client *c)
+{
+	(void)c;
+	return 1;
+}
+
+static bool always(struct iothread_client *c)
+{
+	(void)c;
+	usleep(1000);
+	return true;
+}
+
+static unsigned int hear(struct iothread_client *c)
+{
+	(void)c;
+	write_once(&heard, true);
+	return 0;
+}
+
+static bool never(struct iothread_client *c)
+{
+	(void)c;
+	return false;
+}
+
+static const struct iothread_ops greedy_ops[] = {
+	{ .take = take_one, .sleep = never },
+	{ .run = always },
+	{ .sleep = always },	/* as an AIO context that polls */
+};
+
+static const struct iothread_ops modest_ops = {
+	.take = hear,
+	.sleep = never,
+};
+
+/* A client that is never idle does not keep the others from being heard. */
+START_TEST(test_nobody_starves)
+{
+	struct iothread_client greedy = { .ops = &greedy_ops[_i] };
+	struct iothread_client modest = { .ops = &modest_ops };
+	struct iothread *t;
+
+	greedy.fd = event_new();
+	modest.fd = event_new();
+	ck_assert_int_eq(iothread_new(&t, "greedy"), 0);
+	ck_assert_int_eq(iothread_add(t, &greedy), 0);
+	ck_assert_int_eq(iothread_add(t, &modest), 0);
+	ck_assert_int_eq(iothread_start(t), 0);
+	event_signal(greedy.fd);
+	usleep(20000);
+	write_once(&heard, false);
+	event_signal(modest.fd);
+	for (unsigned int i = 0; i < 2000 && !read_once(&heard); i++)
+		usleep(1000);
+	ck_assert(read_once(&heard));
+	iothread_stop(t);
+	iothread_free(t);
+	close(greedy.fd);
+	close(modest.fd);
+}
+END_TEST
+
+/*
+ * A guest that has always the same number of requests in flight, on a device
+ * that takes 10 us for all of them.  Time is the thread's own, so that a loaded
+ * machine does not count.
+ */
+#define DEVICE_NS 10000
+
+struct guest {
+	struct iothread_client client;	/* first: found from it */
+	unsigned int depth;
+	unsigned int there;
+	u64 requests;
+	u64 ns;
+};
+
+static u64 own_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
+	return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+static unsigned int guest_take(struct iothread_client *c)
+{
+	struct guest *g = (struct guest *)c;
+	unsigned int n = g->there;
+
+	g->there = 0;
+	return n;
+}
+
+static void guest_flush(struct iothread_client *c)
+{
+	struct guest *g = (struct guest *)c;
+	u64 end = own_ns() + DEVICE_NS;
+
+	if (g->there)
+		return;
+	while (own_ns() < end)
+		;
+	g->there = g->depth;
+	g->requests += g->depth;
+}
+
+static const struct iothread_ops guest_ops = {
+	.take = guest_take,
+	.flush = guest_flush,
+	.sleep = always,	/* never gets there */
+};
+
+static void guest_begin(void *arg)
+{
+	struct guest *g = arg;
+
+	g->requests = 0;
+	g->ns = own_ns();
+}
+
+static void guest_end(void *arg)
+{
+	struct guest *g = arg;
+
+	g->ns = own_ns() - g->ns;
+}
+
+/* Requests per second; nobody gathers while the host is @busy. */
+static u64 guest_rate(unsigned int depth, bool busy, unsigned int us)
+{
+	struct guest g = { .depth = depth, .there = depth };
+	struct iothread *t;
+
+	g.client = (struct iothread_client){
+		.ops = &guest_ops, .fd = -1, .ready = true, .busy = busy,
+	};
+	ck_assert_int_eq(iothread_new(&t, "pace"), 0);
+	ck_assert_int_eq(iothread_add(t, &g.client), 0);
+	ck_assert_int_eq(iothread_start(t), 0);
+	iothread_call(t, guest_begin, &g);
+	usleep(us);
+	iothread_call(t, guest_end, &g);
+	iothread_stop(t);
+	iothread_free(t);
+	return g.requests * 1000000000 / g.ns;
+}
+
+/* To wait for more than a guest ever has costs it a fifth at most. */
+START_TEST(test_fixed_depth_pays_little)
+{
+	static const unsigned int depths[] = { 1, 2, 3, 4, 8 };
+	u64 best = 0;
+
+	if (test_scale(100) < 100)
+		return;		/* a sanitizer's pace is no guest's */
+	for (unsigned int i = 0; i < 3 && best < 80; i++) {
+		u64 without = guest_rate(depths[_i], true, 30000);
+		u64 percent = guest_rate(depths[_i], false, 100000) * 100 /
+			      without;
+
+		best = percent > best ? percent : best;
+	}
+	ck_assert_msg(best >= 80, "depth %u: %llu %% of the rate without waiting",
+		      depths[_i], (unsigned long long)best);
+}
+END_TEST
+
 /* --- the end ------------------------------------------------------------- */
 
 START_TEST(test_stop_idle_and_again)
@@ -456,6 +631,8 @@ int main(void)
 	tcase_add_test(tc, test_idle_sleeps);
 	tcase_add_test(tc, test_kicks_from_many);
 	tcase_add_test(tc, test_many_fds);
+	tcase_add_loop_test(tc, test_nobody_starves, 0, 3);
+	tcase_add_loop_test(tc, test_fixed_depth_pays_little, 0, 5);
 	tcase_add_test(tc, test_stop_idle_and_again);
 	tcase_add_test(tc, test_stop_while_busy);
 	tcase_add_test(tc, test_start_fails);
