@@ -20,28 +20,40 @@ cache=$top/build/cache
 
 die() { echo "kernel.sh: $*" >&2; exit 1; }
 
+# The meta package depends on the newest image; that one's name is the version.
+download() {
+	package=$(apt-cache depends "linux-image-$1" 2> /dev/null |
+		sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
+	[ -n "$package" ] || return 1
+	echo "kernel.sh: downloading $package" >&2
+	# As root apt drops to the user _apt, who may not write here: keep it quiet.
+	(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$package") >&2
+}
+
+refresh() {
+	echo "kernel.sh: apt-get update" >&2
+	if [ "$(id -u)" -eq 0 ]; then
+		apt-get -qq update >&2
+	else
+		sudo apt-get -qq update >&2
+	fi
+}
+
 [ $# -eq 1 ] || die "usage: kernel.sh cloud-amd64|amd64"
 dir=$cache/linux-$1
 
 # A whole tree is only ever renamed into place, so what is there is complete.
 if [ ! -e "$dir/version" ]; then
-	# The meta package depends on the newest image; that one's name is the version.
-	package=$(apt-cache depends "linux-image-$1" |
-		sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -n 1)
-	[ -n "$package" ] ||
-		die "no package linux-image-$1: is this Debian, and has apt-get update been run?"
-	version=${package#linux-image-}
-
 	mkdir -p "$cache"
 	tmp=$(mktemp -d "$cache/kernel.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
 	trap 'exit 1' INT TERM HUP
 	chmod 755 "$tmp"
 
-	echo "kernel.sh: downloading $package" >&2
-	# As root apt drops to the user _apt, who may not write here: keep it quiet.
-	(cd "$tmp" && apt-get -qq -o APT::Sandbox::User=root download "$package") >&2 ||
-		die "cannot download $package (try apt-get update)"
+	# No lists yet, or old ones that name a package which is gone: get new ones.
+	download "$1" || { refresh && download "$1"; } ||
+		die "cannot download linux-image-$1: is this Debian, and is there a network?"
+	version=${package#linux-image-}
 	dpkg -x "$tmp"/*.deb "$tmp"
 	rm "$tmp"/*.deb
 
