@@ -31,8 +31,8 @@
 #define GATHER_GAP_NS 1000000	/* ... and at most */
 #define GATHER_FIRST_NS 50000	/* while no gap is known */
 #define GATHER_TIME_NS 2000000	/* longest wait of one turn */
-#define GATHER_SHARE_SHIFT 3	/* a vain wait pays for eight times its length ... */
-#define GATHER_SHARE_MAX 7	/* ... and twice that each time, up to this shift */
+#define GATHER_SHARE_SHIFT 1	/* a vain wait pays for twice its length ... */
+#define GATHER_SHARE_MAX 5	/* ... doubled each time in a row, up to 32 times */
 
 /* What another thread wants done on this one; lives on the caller's stack. */
 struct iothread_request {
