@@ -208,11 +208,6 @@ struct virtio_device *virtio_blk_device(struct virtio_blk *blk)
 	return &blk->dev;
 }
 
-unsigned int virtio_blk_nqueues(const struct virtio_blk *blk)
-{
-	return blk->dev.nqueues;
-}
-
 const struct virtio_blk_stats *virtio_blk_stats(const struct virtio_blk *blk,
 						unsigned int q)
 {

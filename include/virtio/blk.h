@@ -54,7 +54,6 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 void virtio_blk_free(struct virtio_blk *blk);
 
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk);
-unsigned int virtio_blk_nqueues(const struct virtio_blk *blk);
 const struct virtio_blk_stats *virtio_blk_stats(const struct virtio_blk *blk,
 						unsigned int q);
 /* Wake-ups of queue @q's thread by a kick. */

@@ -177,7 +177,7 @@ START_TEST(test_attach_defaults)
 	ck_assert_int_eq(drive_attach(&d, &vm), 0);
 	ck_assert_uint_eq(d.queues, 3);
 	ck_assert_uint_eq(d.iothreads, 3);
-	ck_assert_uint_eq(virtio_blk_nqueues(d.blk), 3);
+	ck_assert_uint_eq(virtio_blk_device(d.blk)->nqueues, 3);
 	ck_assert_ptr_nonnull(pci_host_function(vm.pci, 1));
 	ck_assert_int_eq(drive_start(&d), 0);
 	drive_stop(&d);
