@@ -212,18 +212,20 @@ null_blk() {
 test_batching_by_stats() {
 	null_blk
 	stats=$log.json params=seconds=4
-	local requests submits try
-	# One job's pace depends on where the emulator's threads happen to run.
-	for try in 1 2 3; do
+	local requests submits
+	local -a per_submit=()
+	# One job's pace depends on where the emulator's threads happen to run: the
+	# median of three counts.
+	for _ in 1 2 3; do
 		guest 0 depth64 -c 2 -d /dev/nullb0,queues=2 --stats "$stats"
 		has 'fio=0 .*' end
 		requests=$(total requests) submits=$(total submits)
 		echo "# depth 64: $requests requests in $submits io_submits, $(total publications) publications," \
 			"$(total interrupts) interrupts, $(total kicks) kicks, $(said iops) IOPS"
-		[ "$requests" -lt $((submits * 20)) ] || break
+		per_submit+=($((requests / submits)))
 	done
 	check "$requests" -ge "$(said io)"
-	check "$requests" -ge $((submits * 20))
+	check "$(printf '%s\n' "${per_submit[@]}" | sort -n | sed -n 2p)" -ge 20
 	# A batch costs at most one publication, and that at most one irqfd write.
 	check "$(total interrupts)" -le "$(total publications)"
 	check "$(total publications)" -le "$(total turns)"
