@@ -80,6 +80,46 @@ static int set_flag(const struct option_spec *s, const char *what,
 	return 0;
 }
 
+/* Whether the alternative that @arg begins with, up to '|', is @text. */
+static bool is_alternative(const char *arg, const char *text)
+{
+	size_t len = strcspn(arg, "|");
+
+	return strlen(text) == len && !strncmp(arg, text, len);
+}
+
+static int set_choice(const struct option_spec *s, const char *what,
+		      const char *text)
+{
+	struct option_choice *choice = s->value;
+	const char *arg = s->arg;
+
+	for (unsigned int i = 0; arg; i++) {
+		const char *next = strchr(arg, '|');
+		u64 number;
+
+		if (isupper((unsigned char)*arg)) {
+			if (parse_uint(text, &number) && number >= s->min &&
+			    number <= s->max) {
+				*choice = (struct option_choice){
+					i, (unsigned int)number };
+				return 0;
+			}
+		} else if (is_alternative(arg, text)) {
+			*choice = (struct option_choice){ i, 0 };
+			return 0;
+		}
+		arg = next ? next + 1 : NULL;
+	}
+	if (s->max)
+		log_error("%s %s: give %s, a number from %llu to %llu", what,
+			  text, s->arg, (unsigned long long)s->min,
+			  (unsigned long long)s->max);
+	else
+		log_error("%s %s: give one of %s", what, text, s->arg);
+	return -EINVAL;
+}
+
 /* @what names the option or key in messages; @text is NULL without a value. */
 static int option_set(const struct option_spec *s, const char *what,
 		      const char *text)
@@ -92,6 +132,8 @@ static int option_set(const struct option_spec *s, const char *what,
 		return 0;
 	case OPTION_UINT:
 		return set_uint(s, what, text);
+	case OPTION_CHOICE:
+		return set_choice(s, what, text);
 	case OPTION_CALL:
 		return s->call(s->value, text);
 	}

@@ -13,7 +13,14 @@ enum option_kind {
 	OPTION_FLAG,	/* bool: given or not; as a key: on, off, or alone */
 	OPTION_STRING,	/* const char * into argv */
 	OPTION_UINT,	/* unsigned int within [min, max] */
+	OPTION_CHOICE,	/* struct option_choice: one of arg, "a|b|NUMBER" */
 	OPTION_CALL,	/* call(ctx, text): may come several times */
+};
+
+/* What was chosen of "a|b|NUMBER"; an alternative in capitals is a number. */
+struct option_choice {
+	unsigned int index;	/* of the alternative, from 0 */
+	unsigned int number;	/* within [min, max], where it is a number */
 };
 
 struct option_spec {

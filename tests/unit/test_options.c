@@ -377,6 +377,66 @@ START_TEST(test_bad_key_values)
 }
 END_TEST
 
+static struct option_choice choice;
+static const struct option_spec choices[] = {
+	{ .name = "poll", .kind = OPTION_CHOICE, .value = &choice, .min = 5,
+	  .max = 100, .arg = "off|on|MAX_US" },
+	{ .name = "aio", .kind = OPTION_CHOICE, .value = &choice,
+	  .arg = "native|threads" },
+	{ .name = NULL },
+};
+
+static int choose(const char *text)
+{
+	const char *first_of;
+	char *text_copy;
+	int err = options_parse_keys(choices, "--disk", text, &text_copy,
+				     &first_of);
+
+	free(text_copy);
+	return err;
+}
+
+START_TEST(test_choice)
+{
+	static const struct {
+		const char *text;
+		struct option_choice want;
+	} good[] = {
+		{ "d,poll=off", { 0, 0 } },    { "d,poll=on", { 1, 0 } },
+		{ "d,poll=5", { 2, 5 } },      { "d,poll=100", { 2, 100 } },
+		{ "d,aio=native", { 0, 0 } },  { "d,aio=threads", { 1, 0 } },
+	};
+
+	for (unsigned int i = 0; i < sizeof(good) / sizeof(good[0]); i++) {
+		choice = (struct option_choice){ 9, 9 };
+		ck_assert_int_eq(choose(good[i].text), 0);
+		ck_assert_uint_eq(choice.index, good[i].want.index);
+		ck_assert_uint_eq(choice.number, good[i].want.number);
+	}
+}
+END_TEST
+
+START_TEST(test_bad_choice)
+{
+	static const char *const bad[] = {
+		"o", "offf", "of", "on|off", "MAX_US", "4", "101", "5us", "-5",
+		"|", "5 ", "99999999999999999999",
+	};
+	char text[64];
+
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		snprintf(text, sizeof(text), "d,poll=%s", bad[i]);
+		expect_refused(choose(text), "--disk d: poll", bad[i],
+			       "give off|on|MAX_US", "from 5 to 100");
+	}
+	expect_refused(choose("d,aio=5"), "--disk d: aio 5",
+		       "give one of native|threads");
+	expect_refused(choose("d,aio="), "aio=native|threads");
+	expect_refused(choose("d,aio"), "aio=native|threads");
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("options");
@@ -408,6 +468,8 @@ int main(void)
 	tcase_add_test(tk, test_unknown_key);
 	tcase_add_test(tk, test_key_needs_value);
 	tcase_add_test(tk, test_bad_key_values);
+	tcase_add_test(tk, test_choice);
+	tcase_add_test(tk, test_bad_choice);
 	suite_add_tcase(suite, tk);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
