@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * How many requests of a queue are worth waiting for, see virtio/pace.h.
+ */
+#include "virtio/pace.h"
+
+#define WANT_MAX 32		/* more bring little */
+#define WANT_FROM 4		/* a driver with fewer in flight never waits */
+#define PATIENCE 4		/* times what is usual ... */
+#define PATIENCE_MAX 5000000	/* ... and at most */
+#define USUAL_FIRST 100000	/* while nothing is known */
+#define VAIN_SHIFT 1		/* a vain wait pays for twice its length ... */
+#define VAIN_MAX 5		/* ... doubled each time in a row, up to 64 times */
+
+void pace_init(struct pace *p)
+{
+	*p = (struct pace){ .want = 1, .usual_ns = USUAL_FIRST };
+}
+
+static u64 pace_longest(const struct pace *p)
+{
+	u64 ns = PATIENCE * p->usual_ns;
+
+	return ns < PATIENCE_MAX ? ns : PATIENCE_MAX;
+}
+
+u64 pace_patience(const struct pace *p, unsigned int waiting, u64 now)
+{
+	u64 end = p->since + pace_longest(p);
+
+	if (waiting >= p->want || now >= end || now < p->rest_until)
+		return 0;
+	return end - now;
+}
+
+/* Three quarters: the rest comes while the thread wakes up, or overlaps. */
+static unsigned int pace_share(unsigned int outstanding)
+{
+	if (outstanding < WANT_FROM)
+		return 1;
+	outstanding -= outstanding / 4;
+	return outstanding < WANT_MAX ? outstanding : WANT_MAX;
+}
+
+static u64 mean_with(u64 mean, u64 value)
+{
+	return (3 * mean + value) / 4;
+}
+
+/* Either fewer come, or they come slower than was known: believe both. */
+static bool pace_missed(struct pace *p, unsigned int got, u64 waited, u64 now)
+{
+	p->usual_ns = mean_with(p->usual_ns, waited * p->want / got);
+	p->want = pace_share(got);
+	p->rest_until = now + (waited << (VAIN_SHIFT + p->vain));
+	if (p->vain < VAIN_MAX)
+		p->vain++;
+	return false;
+}
+
+bool pace_took(struct pace *p, unsigned int got, u64 now)
+{
+	u64 waited = now - p->since;
+
+	if (p->want == 1 || now < p->rest_until)
+		return true;
+	if (got >= p->want) {
+		p->usual_ns = mean_with(p->usual_ns, waited);
+		p->vain = 0;
+		return true;
+	}
+	return pace_missed(p, got, waited, now);
+}
+
+void pace_give_up(struct pace *p)
+{
+	p->want = 1;
+}
+
+void pace_idle(struct pace *p, unsigned int outstanding, u64 now)
+{
+	p->want = (p->want + pace_share(outstanding) + 1) / 2;
+	p->since = now;
+}
