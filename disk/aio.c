@@ -177,7 +177,7 @@ static void aio_finish(struct aio_req *ar, int err)
 		ar->bounce = NULL;
 	}
 	ar->req = NULL;		/* before done(), which may stage it again */
-	req->done(req, err);
+	disk_done(req, err);
 }
 
 static void aio_advance(struct aio_req *ar, u64 n)

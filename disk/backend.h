@@ -26,6 +26,7 @@ struct disk {
 	const struct disk_ops *ops;
 	struct disk_info info;
 	void *priv;
+	bool merge;
 };
 
 struct disk_queue {
@@ -34,7 +35,23 @@ struct disk_queue {
 	unsigned int depth;
 	const struct disk_thread_stats *stats;
 	void *priv;
+	struct disk_req *held;	/* staged, waits for a neighbour */
+	struct disk_req *last;	/* of those merged with it */
+	u64 merged;
 };
+
+/* merge.c: whether @req goes along with q->held. */
+bool disk_merge(struct disk_queue *q, struct disk_req *req);
+void disk_merged_done(struct disk_req *head, int err);
+
+/* A back end ends each request with this, once. */
+static inline void disk_done(struct disk_req *req, int err)
+{
+	if (req->merged)
+		disk_merged_done(req, err);
+	else
+		req->done(req, err);
+}
 
 /* For tests too: open with a given back end. */
 int disk_open_with(const struct disk_ops *ops, struct disk **dp,

@@ -7,6 +7,7 @@
  * everything else at set-up and tear-down, on any thread.
  */
 #include "disk/backend.h"
+#include "barrier.h"
 #include "log.h"
 #include <assert.h>
 #include <errno.h>
@@ -32,6 +33,7 @@ int disk_open_with(const struct disk_ops *ops, struct disk **dp,
 		return -ENOMEM;
 	}
 	disk->ops = ops;
+	disk->merge = params->merge;
 	err = ops->open(disk, params);
 	if (err) {
 		free(disk);
@@ -79,7 +81,11 @@ int disk_queue_new(struct disk *disk, struct iothread *thread,
 		log_error("disk queue of %u requests: out of memory", depth);
 		return -ENOMEM;
 	}
-	*q = (struct disk_queue){ disk->ops, disk, depth, NULL, NULL };
+	*q = (struct disk_queue){
+		.ops = disk->ops,
+		.disk = disk,
+		.depth = depth,
+	};
 	err = q->ops->queue_init(q, thread);
 	if (err) {
 		free(q);
@@ -105,7 +111,31 @@ void disk_stage(struct disk_queue *q, struct disk_req *req)
 		assert(req->len <= q->disk->info.size &&
 		       req->offset <= q->disk->info.size - req->len);
 	}
+	req->merged = NULL;
+	if (req->op != DISK_FLUSH && q->disk->merge) {
+		if (q->held && disk_merge(q, req))
+			return;
+		disk_unplug(q);
+		q->held = req;
+		return;
+	}
+	disk_unplug(q);		/* a flush covers what came before it */
 	q->ops->stage(q, req);
+}
+
+void disk_unplug(struct disk_queue *q)
+{
+	struct disk_req *req = q->held;
+
+	if (!req)
+		return;
+	q->held = NULL;
+	q->ops->stage(q, req);
+}
+
+u64 disk_queue_merged(const struct disk_queue *q)
+{
+	return read_once(&q->merged);
 }
 
 const struct disk_thread_stats *disk_thread_stats(const struct disk_queue *q)

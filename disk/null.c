@@ -103,7 +103,7 @@ static void null_flush(struct iothread_client *c)
 	write_once(&nq->stats.submits, nq->stats.submits + 1);
 	write_once(&nq->stats.submitted, nq->stats.submitted + n);
 	for (i = 0; i < n; i++)
-		batch[i]->done(batch[i], 0);
+		disk_done(batch[i], 0);
 }
 
 /* What done() staged during the flush waits for the next turn. */

@@ -7,7 +7,8 @@
  * and req->done() runs on it, exactly once per staged request, inside a later
  * run or flush of that thread's turn (kvm/iothread.h), never inside
  * disk_stage() itself.  Staging only prepares: everything that the queues of
- * one thread staged in a turn is submitted together at the end of the turn.
+ * one thread staged in a turn is submitted together at the end of the turn,
+ * adjacent reads or writes of a queue as one.
  */
 #ifndef LKVM_DISK_DISK_H
 #define LKVM_DISK_DISK_H
@@ -25,13 +26,24 @@ enum disk_op {
 	DISK_FLUSH,	/* covers every write that was done before it is staged */
 };
 
+/* How I/O on a file reaches the kernel. */
+enum disk_engine {
+	DISK_ENGINE_AUTO,	/* native with O_DIRECT, else threads */
+	DISK_ENGINE_NATIVE,	/* Linux AIO */
+	DISK_ENGINE_IO_URING,	/* refused by the kernel: native, with a message */
+	DISK_ENGINE_THREADS,	/* a pool: for files in the page cache */
+};
+
 struct disk_req {
 	enum disk_op op;
 	u16 tag;		/* below the queue's depth, unique in flight */
 	u32 niov;
+	u32 iov_room;		/* entries free behind iov[niov - 1] */
 	u64 offset;		/* bytes, multiple of 512; offset + len <= size */
 	u64 len;		/* bytes, multiple of 512, sum of iov */
-	struct iovec *iov;	/* the disk may change it */
+	struct iovec *iov;	/* the disk may change it, and what is behind it */
+	struct disk_req *merged; /* the disk's: the next that goes with it ... */
+	struct disk_queue *queue; /* ... and where */
 	/* @err: 0 or a negative errno. */
 	void (*done)(struct disk_req *req, int err);
 };
@@ -40,6 +52,8 @@ struct disk_params {
 	const char *path;	/* raw image, block device, or null:SIZE */
 	bool readonly;
 	bool lock;		/* OFD lock: exclusive, shared if readonly */
+	bool merge;		/* adjacent requests become one */
+	enum disk_engine engine;
 };
 
 /* What the guest may be told; read from the host at open, never assumed. */
@@ -51,6 +65,8 @@ struct disk_info {
 	bool readonly;
 	bool direct;		/* O_DIRECT: the host's page cache is bypassed */
 	const char *backend;	/* "aio", "null" */
+	const char *engine;	/* "native", "io_uring", "threads"; NULL: none */
+	const char *engine_why;	/* why this one, for --verbose */
 };
 
 /* Written by the owning I/O thread alone; others may read (read_once()). */
@@ -58,6 +74,7 @@ struct disk_thread_stats {
 	u64 submits;		/* io_submit system calls */
 	u64 submitted;		/* requests they carried */
 	u64 reaps;		/* looks at the completion ring that found any */
+	u64 reaped;		/* completions they found */
 	u64 bounced;		/* requests copied because memory was misaligned */
 	u64 buffered;		/* requests below the disk's alignment */
 	u64 continued;		/* short transfers continued */
@@ -79,6 +96,13 @@ int disk_queue_new(struct disk *disk, struct iothread *thread,
 void disk_queue_free(struct disk_queue *q);
 
 void disk_stage(struct disk_queue *q, struct disk_req *req);
+/*
+ * No more will be staged in this turn: what waited to be merged goes to the
+ * back end.  Called on the I/O thread between its take and its flush.
+ */
+void disk_unplug(struct disk_queue *q);
+/* Requests of @q that went along with another one. */
+u64 disk_queue_merged(const struct disk_queue *q);
 
 /* What the back end did on the thread that serves @q; NULL if it counts nothing. */
 const struct disk_thread_stats *disk_thread_stats(const struct disk_queue *q);

@@ -236,7 +236,7 @@ static void memory_flush(struct iothread_client *c)
 		memmove(mq->staged, mq->staged + 1,
 			--mq->n * sizeof(*mq->staged));
 		memory_transfer(mq, req);
-		req->done(req, 0);
+		disk_done(req, 0);
 	}
 }
 
@@ -409,7 +409,7 @@ static void fault_flush(struct iothread_client *c)
 			continue;
 		slot->held = false;
 		fq->nheld--;
-		slot->req->done(slot->req, slot->err);
+		disk_done(slot->req, slot->err);
 	}
 }
 
