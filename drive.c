@@ -16,8 +16,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 6
+#define DRIVE_KEYS 10
 #define DEFAULT_QUEUE_SIZE 256
+#define POLL_US_MAX 100000
+#define POLL_DEFAULT_US 200	/* as KVM's own halt polling */
+#define IRQ_DELAY_US_MAX 1000
+#define IRQ_DELAY_AUTO_US 50
+
+/* Alternatives of the keys, in the order of their help. */
+enum { POLL_OFF, POLL_ADAPTIVE, POLL_ALWAYS, POLL_MAX_US };
+enum { IRQ_DELAY_OFF, IRQ_DELAY_AUTO, IRQ_DELAY_US };
 
 static void drive_keys(struct drive *d, struct option_spec *keys)
 {
@@ -41,6 +49,20 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "lock", .kind = OPTION_FLAG, .value = &d->lock,
 		  .arg = "on|off",
 		  .help = "refuse an image that is in use (on)" },
+		{ .name = "aio", .kind = OPTION_CHOICE, .value = &d->aio,
+		  .arg = "auto|native|io_uring|threads",
+		  .help = "how I/O reaches the host's kernel (auto: native with O_DIRECT, else threads)" },
+		{ .name = "poll", .kind = OPTION_CHOICE, .value = &d->poll,
+		  .min = 1, .max = POLL_US_MAX,
+		  .arg = "off|adaptive|always|MAX_US",
+		  .help = "look for work before sleeping (adaptive)" },
+		{ .name = "merge", .kind = OPTION_FLAG, .value = &d->merge,
+		  .arg = "on|off",
+		  .help = "adjacent requests go to the host as one (on)" },
+		{ .name = "irq-delay", .kind = OPTION_CHOICE,
+		  .value = &d->irq_delay, .min = 1, .max = IRQ_DELAY_US_MAX,
+		  .arg = "off|auto|US",
+		  .help = "let completions gather before the interrupt (off)" },
 		{ .name = NULL },
 	};
 
@@ -96,6 +118,8 @@ int drive_parse(struct drive *d, const char *text, unsigned int index)
 	d->queue_size = DEFAULT_QUEUE_SIZE;
 	d->serial = d->name;
 	d->lock = true;
+	d->merge = true;
+	d->poll.index = POLL_ADAPTIVE;
 	drive_keys(d, keys);
 	err = options_parse_keys(keys, "--disk", text, &d->text, &d->path);
 	if (err)
@@ -112,9 +136,22 @@ void drive_forget(struct drive *d)
 	d->text = NULL;
 }
 
+static struct iothread_poll drive_poll(const struct drive *d)
+{
+	struct iothread_poll poll = { .always = d->poll.index == POLL_ALWAYS };
+
+	if (d->poll.index == POLL_ADAPTIVE)
+		poll.max_ns = POLL_DEFAULT_US * 1000;
+	else if (d->poll.index == POLL_MAX_US)
+		poll.max_ns = d->poll.number * 1000ull;
+	return poll;
+}
+
 /* Thread i owns queues i, i + iothreads, ...; "+" if more than one. */
 static int drive_new_threads(struct drive *d)
 {
+	const struct iothread_poll poll = drive_poll(d);
+
 	d->threads = calloc(d->iothreads, sizeof(struct iothread *));
 	if (!d->threads)
 		return log_no_memory();
@@ -127,6 +164,20 @@ static int drive_new_threads(struct drive *d)
 		err = iothread_new(&d->threads[i], name);
 		if (err)
 			return err;
+		iothread_set_poll(d->threads[i], &poll);
+	}
+	return 0;
+}
+
+static u64 drive_irq_delay(const struct drive *d)
+{
+	static const u64 us = 1000;
+
+	switch (d->irq_delay.index) {
+	case IRQ_DELAY_AUTO:
+		return IRQ_DELAY_AUTO_US * us;
+	case IRQ_DELAY_US:
+		return d->irq_delay.number * us;
 	}
 	return 0;
 }
@@ -140,6 +191,8 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 		.queue_size = (u16)d->queue_size,
 		.nthreads = d->iothreads,
 		.threads = d->threads,
+		.irq_delay_ns = drive_irq_delay(d),
+		.irq_delay_auto = d->irq_delay.index == IRQ_DELAY_AUTO,
 	};
 	int err = virtio_blk_new(&d->blk, &vm->mem, d->disk, &params);
 
@@ -155,6 +208,8 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.path = d->path,
 		.readonly = d->readonly,
 		.lock = d->lock,
+		.merge = d->merge,
+		.engine = (enum disk_engine)d->aio.index,
 	};
 	int err;
 

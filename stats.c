@@ -4,39 +4,100 @@
  * Called when the I/O threads have stopped.
  */
 #include "stats.h"
+#include "barrier.h"
 #include "disk/disk.h"
 #include "drive.h"
 #include "kvm/iothread.h"
 #include "virtio/blk.h"
 #include <errno.h>
 #include <jansson.h>
+#include <stddef.h>
 
 static json_int_t number(u64 value)
 {
 	return (json_int_t)value;
 }
 
+/* A counter of a struct, by name: the tables are the schema, docs/stats.md. */
+struct counter {
+	const char *name;
+	size_t offset;
+};
+
+static void add_counters(json_t *to, const void *from,
+			 const struct counter *counters, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		const u64 *at = (const u64 *)((const char *)from +
+					      counters[i].offset);
+
+		json_object_set_new(to, counters[i].name,
+				    json_integer((json_int_t)read_once(at)));
+	}
+}
+
+#define ADD_COUNTERS(to, from, counters) \
+	add_counters(to, from, counters, sizeof(counters) / sizeof(*(counters)))
+
+#define QUEUE(name, field) { name, offsetof(struct virtio_blk_stats, field) }
+static const struct counter queue_counters[] = {
+	QUEUE("reads", reads),
+	QUEUE("writes", writes),
+	QUEUE("flushes", flushes),
+	QUEUE("others", others),
+	QUEUE("read_bytes", read_bytes),
+	QUEUE("written_bytes", written_bytes),
+	QUEUE("errors", errors),
+	QUEUE("kicks_suppressed", kicks_suppressed),
+	QUEUE("batches", batches),
+	QUEUE("held", held),
+	QUEUE("held_in_vain", held_in_vain),
+	QUEUE("publications", publications),
+	QUEUE("interrupts", interrupts),
+	QUEUE("interrupts_suppressed", suppressed),
+	QUEUE("interrupts_delayed", delayed),
+};
+
+#define THREAD(field) { #field, offsetof(struct iothread_stats, field) }
+static const struct counter thread_counters[] = {
+	THREAD(turns), THREAD(sleeps), THREAD(polls), THREAD(polls_found),
+	THREAD(poll_found_ns), THREAD(poll_vain_ns), THREAD(wait_ns),
+};
+
+#define DISK(field) { #field, offsetof(struct disk_thread_stats, field) }
+static const struct counter disk_counters[] = {
+	DISK(submits), DISK(submitted), DISK(reaps), DISK(reaped),
+	DISK(bounced), DISK(buffered), DISK(continued), DISK(retried),
+};
+
+/* Up to the last bucket that counts something. */
+static json_t *stats_latency(const struct virtio_blk_stats *s)
+{
+	json_t *list = json_array();
+	unsigned int n = VIRTIO_BLK_LATENCIES;
+
+	while (n && !read_once(&s->latency[n - 1]))
+		n--;
+	for (unsigned int i = 0; i < n; i++)
+		json_array_append_new(list, json_integer(
+			(json_int_t)read_once(&s->latency[i])));
+	return list;
+}
+
 static json_t *stats_queue(const struct virtio_blk *blk, unsigned int q)
 {
 	const struct virtio_blk_stats *s = virtio_blk_stats(blk, q);
-
-	return json_pack(
-		"{s:i, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
+	json_t *queue = json_pack(
+		"{s:i, s:s, s:I, s:I, s:I}",
 		"index", (int)q,
 		"iothread", iothread_name(virtio_blk_thread(blk, q)),
 		"requests", number(s->reads + s->writes + s->flushes + s->others),
-		"reads", number(s->reads),
-		"writes", number(s->writes),
-		"flushes", number(s->flushes),
-		"others", number(s->others),
-		"read_bytes", number(s->read_bytes),
-		"written_bytes", number(s->written_bytes),
-		"errors", number(s->errors),
-		"kicks", number(virtio_blk_kicks(blk, q)),
-		"batches", number(s->batches),
-		"publications", number(s->publications),
-		"interrupts", number(s->interrupts),
-		"interrupts_suppressed", number(s->suppressed));
+		"merged", number(disk_queue_merged(virtio_blk_disk_queue(blk, q))),
+		"kicks", number(virtio_blk_kicks(blk, q)));
+
+	ADD_COUNTERS(queue, s, queue_counters);
+	json_object_set_new(queue, "latency_ns", stats_latency(s));
+	return queue;
 }
 
 static json_t *stats_disk(const struct drive *d)
@@ -53,23 +114,17 @@ static json_t *stats_disk(const struct drive *d)
 /* Queue @q is the first that its thread owns: it has the thread's counters. */
 static json_t *stats_iothread(const struct drive *d, unsigned int q)
 {
+	static const struct disk_thread_stats none;
 	const struct iothread_stats *t = iothread_stats(d->threads[q]);
 	const struct disk_thread_stats *s =
 		disk_thread_stats(virtio_blk_disk_queue(d->blk, q));
 
-	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I}",
-			 "name", iothread_name(d->threads[q]),
-			 "turns", number(t->turns),
-			 "sleeps", number(t->sleeps),
-			 "gathers", number(t->gathers),
-			 "gathers_in_vain", number(t->gathers_in_vain),
-			 "submits", number(s ? s->submits : 0),
-			 "submitted", number(s ? s->submitted : 0),
-			 "reaps", number(s ? s->reaps : 0),
-			 "bounced", number(s ? s->bounced : 0),
-			 "buffered", number(s ? s->buffered : 0),
-			 "continued", number(s ? s->continued : 0),
-			 "retried", number(s ? s->retried : 0));
+	json_t *thread = json_pack("{s:s}", "name",
+				   iothread_name(d->threads[q]));
+
+	ADD_COUNTERS(thread, t, thread_counters);
+	ADD_COUNTERS(thread, s ? s : &none, disk_counters);
+	return thread;
 }
 
 int stats_write(FILE *file, const struct drive *drives, unsigned int ndrives)

@@ -164,11 +164,7 @@ static void aio_complete_deferred(struct aio_context *ctx)
 
 static bool aio_run(struct iothread_client *c)
 {
-	struct aio_context *ctx = (struct aio_context *)c;
-	bool any = aio_reap(ctx);
-
-	c->busy = ctx->inflight;
-	return any;
+	return aio_reap((struct aio_context *)c);
 }
 
 static void aio_flush(struct iothread_client *c)
@@ -183,8 +179,7 @@ static void aio_flush(struct iothread_client *c)
 	/* Fast devices and page cache hits are done by now... */
 	aio_reap(ctx);
 	/* ...the rest is looked for in the next turns, if there are any. */
-	c->busy = ctx->inflight;
-	if (c->busy)
+	if (ctx->inflight)
 		c->ready = true;
 	/*
 	 * A signal for what is reaped here already would wake the thread for

@@ -7,6 +7,7 @@
 #define LKVM_DRIVE_H
 
 #include "endian.h"
+#include "options.h"
 
 struct disk;
 struct iothread;
@@ -24,6 +25,10 @@ struct drive {
 	unsigned int iothreads;	/* 0: as many as queues */
 	bool readonly;
 	bool lock;
+	bool merge;
+	struct option_choice aio;
+	struct option_choice poll;
+	struct option_choice irq_delay;
 
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;

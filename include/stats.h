@@ -9,7 +9,7 @@
 
 struct drive;
 
-#define STATS_VERSION 1
+#define STATS_VERSION 2
 
 /* 0, or -ENOMEM or -EIO. */
 int stats_write(FILE *file, const struct drive *drives, unsigned int ndrives);

@@ -25,14 +25,10 @@
 #define EVENTS_PER_WAIT 16
 #define THREAD_NAME_MAX 16	/* pthread_setname_np(3), with the final 0 */
 
-/* Gathering, see iothread_gather(). */
-#define GATHER_MAX 36		/* requests to wait for: more bring little */
-#define GATHER_GAPS 32		/* longest wait for the next, in mean gaps ... */
-#define GATHER_GAP_NS 1000000	/* ... and at most */
-#define GATHER_FIRST_NS 50000	/* while no gap is known */
-#define GATHER_TIME_NS 2000000	/* longest wait of one turn */
-#define GATHER_SHARE_SHIFT 1	/* a vain wait pays for twice its length ... */
-#define GATHER_SHARE_MAX 5	/* ... doubled each time in a row, up to 32 times */
+/* Adaptive polling, see iothread_poll(). */
+#define POLL_FIRST_NS 4000	/* the smallest budget */
+#define POLL_PREEMPTED_NS 100000	/* no turn without work takes so long */
+#define POLL_REST 64			/* then no polling for so many times that */
 
 /* What another thread wants done on this one; lives on the caller's stack. */
 struct iothread_request {
@@ -42,18 +38,14 @@ struct iothread_request {
 	struct iothread_request *next;
 };
 
-/* What the thread has learnt of its guest's pace. */
-struct iothread_pace {
-	unsigned int expected;	/* requests worth waiting for, 1: none */
-	unsigned int share;	/* shift: how long a vain wait pays for */
-	u64 no_more_until;	/* ns: when to expect more than now */
-	u64 gap_ns;		/* mean time between two requests, 0: unknown */
-};
-
 struct iothread {
 	/* Owned by the thread. */
 	struct iothread_client *clients;
-	struct iothread_pace pace;
+	struct iothread_poll poll;
+	u64 poll_ns;		/* the budget now, learnt */
+	u64 polled_ns;		/* in vain, before the sleep to come */
+	u64 poll_rest_until;
+	u64 now;		/* 0: not read in this step */
 	struct iothread_stats stats;
 	int epoll_fd;
 	int wake_fd;
@@ -101,7 +93,6 @@ int iothread_new(struct iothread **tp, const char *name)
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->done, NULL);
 
-	t->pace.share = GATHER_SHARE_SHIFT;
 	t->wake_fd = event_new();
 	t->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
 	if (t->wake_fd < 0 || t->epoll_fd < 0) {
@@ -132,6 +123,12 @@ void iothread_free(struct iothread *t)
 	free(t);
 }
 
+void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
+{
+	assert(!t->started);
+	t->poll = *poll;
+}
+
 int iothread_add(struct iothread *t, struct iothread_client *c)
 {
 	struct iothread_client **end = &t->clients;
@@ -159,6 +156,12 @@ struct iothread_client *iothread_find(struct iothread *t,
 	return NULL;
 }
 
+/* One writer; a reader may see any of the values, untorn. */
+static void count(u64 *counter, u64 n)
+{
+	write_once(counter, *counter + n);
+}
+
 static u64 now_ns(void)
 {
 	struct timespec now;
@@ -167,113 +170,27 @@ static u64 now_ns(void)
 	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
 }
 
-static unsigned int iothread_take(struct iothread *t)
+u64 iothread_now(struct iothread *t)
 {
-	unsigned int n = 0;
-
-	iothread_for_each(c, t)
-		if (c->ready && c->ops->take)
-			n += c->ops->take(c);
-	return n;
-}
-
-/*
- * The guest waits for us: it has no more in flight, or something else to do.
- * The time lost buys a longer time without another try for more, so that a
- * guest of a fixed small depth pays next to nothing.
- */
-static void iothread_pace_missed(struct iothread_pace *pace, unsigned int got,
-				 u64 waited)
-{
-	pace->expected = got > 1 ? (pace->expected + got) / 2 : 1;
-	pace->no_more_until = now_ns() + (waited << pace->share);
-	if (pace->share < GATHER_SHARE_MAX)
-		pace->share++;
-}
-
-static void iothread_pace_met(struct iothread_pace *pace, unsigned int got)
-{
-	if (got < 2 || pace->expected >= GATHER_MAX ||
-	    now_ns() < pace->no_more_until)
-		return;
-	pace->expected += 1 + pace->expected / 4;
-	if (pace->expected > GATHER_MAX)
-		pace->expected = GATHER_MAX;
-}
-
-static u64 iothread_patience(const struct iothread_pace *pace)
-{
-	u64 patience = GATHER_GAPS * pace->gap_ns;
-
-	if (!pace->gap_ns)
-		return GATHER_FIRST_NS;
-	return patience < GATHER_GAP_NS ? patience : GATHER_GAP_NS;
-}
-
-/* Wait for the expected number of requests, of which @got are there. */
-static void iothread_gather_wait(struct iothread *t, unsigned int got)
-{
-	struct iothread_pace *pace = &t->pace;
-	u64 start = now_ns(), last = start, now = start;
-	u64 patience = iothread_patience(pace);
-
-	write_once(&t->stats.gathers, t->stats.gathers + 1);
-	while (got < pace->expected && now - last < patience &&
-	       now - start < GATHER_TIME_NS && !read_once(&t->attention)) {
-		unsigned int more = iothread_take(t);
-		u64 gap;
-
-		arch_relax();
-		now = now_ns();
-		if (!more)
-			continue;
-		gap = (now - last) / more;
-		pace->gap_ns = pace->gap_ns ? (7 * pace->gap_ns + gap) / 8 : gap;
-		last = now;
-		got += more;
-	}
-	if (got >= pace->expected) {
-		pace->share = GATHER_SHARE_SHIFT;
-		iothread_pace_met(pace, got);
-		return;
-	}
-	write_once(&t->stats.gathers_in_vain, t->stats.gathers_in_vain + 1);
-	iothread_pace_missed(pace, got, now - start);
-}
-
-/*
- * A guest hands over its requests one by one.  If the device answers at once
- * and each is served alone, each costs the guest a kick and an interrupt, which
- * are dearer than the request.  So a turn that finds several waits a little for
- * those that usually follow, up to the number that came lately; how many that
- * is and how fast they come is learnt.  Requests that come alone make no turn
- * wait, but for the first after a burst, once; nor does any while the device is
- * busy: then requests gather by themselves.
- */
-static bool iothread_gather(struct iothread *t)
-{
-	unsigned int got = iothread_take(t);
-
-	if (!got)
-		return false;
-	iothread_for_each(c, t)
-		if (c->busy)
-			return true;
-	if (got < t->pace.expected)
-		iothread_gather_wait(t, got);
-	else
-		iothread_pace_met(&t->pace, got);
-	return true;
+	if (!t->now)
+		t->now = now_ns();
+	return t->now;
 }
 
 /* One turn of the loop.  Returns whether any client found work. */
 static bool iothread_turn(struct iothread *t)
 {
-	bool worked = iothread_gather(t);
+	bool worked = false;
 
+	t->now = 0;
+	iothread_for_each(c, t)
+		if (c->ready && c->ops->take && c->ops->take(c))
+			worked = true;
+	t->now = 0;
 	iothread_for_each(c, t)
 		if (c->ready && c->ops->run && c->ops->run(c))
 			worked = true;
+	t->now = 0;
 	iothread_for_each(c, t)
 		if (c->ops->flush)
 			c->ops->flush(c);
@@ -281,8 +198,70 @@ static bool iothread_turn(struct iothread *t)
 		if (c->ops->publish)
 			c->ops->publish(c);
 	if (worked)
-		write_once(&t->stats.turns, t->stats.turns + 1);
+		count(&t->stats.turns, 1);
 	return worked;
+}
+
+/*
+ * Someone else needed this core while the thread was polling: there is none to
+ * spare, and what polls now may be in the way of the guest itself.
+ */
+static void iothread_preempted(struct iothread *t, u64 now, u64 lost)
+{
+	t->poll_ns = 0;
+	t->poll_rest_until = now + POLL_REST * lost;
+}
+
+/*
+ * Stay awake for a while, in which kicks stay off, looking at all rings.
+ * Returns whether to go on with the loop, not to sleep.
+ */
+static bool iothread_poll(struct iothread *t)
+{
+	bool always = t->poll.always, worked = false;
+	u64 start, last, now;
+
+	t->polled_ns = 0;
+	if (!always && !t->poll_ns)
+		return false;
+	count(&t->stats.polls, 1);
+	start = last = now = now_ns();
+	while (!worked && !read_once(&t->attention) &&
+	       (always || now - start < t->poll_ns)) {
+		arch_relax();
+		worked = iothread_turn(t);
+		now = now_ns();
+		if (!worked && !always && now - last > POLL_PREEMPTED_NS)
+			iothread_preempted(t, now, now - last);
+		last = now;
+	}
+	if (worked) {
+		count(&t->stats.polls_found, 1);
+		count(&t->stats.poll_found_ns, now - start);
+	} else {
+		t->polled_ns = now - start;
+		count(&t->stats.poll_vain_ns, now - start);
+	}
+	return worked || read_once(&t->attention);
+}
+
+/*
+ * Work came @idle ns after the last: had a longer look found it, look longer
+ * next time, else shorter.
+ */
+static void iothread_learn(struct iothread *t, u64 idle, u64 now)
+{
+	u64 max = t->poll.max_ns;
+
+	if (idle > max) {
+		t->poll_ns /= 2;
+		if (t->poll_ns < POLL_FIRST_NS)
+			t->poll_ns = 0;
+	} else if (now >= t->poll_rest_until) {
+		t->poll_ns = t->poll_ns ? 2 * t->poll_ns : POLL_FIRST_NS;
+		if (t->poll_ns > max)
+			t->poll_ns = max;
+	}
 }
 
 /* Re-arm all wake-ups.  Returns whether work slipped in meanwhile. */
@@ -300,20 +279,53 @@ static bool iothread_rearm(struct iothread *t)
 	return false;
 }
 
+/* The soonest that any client wants to be looked after; 0: when it is woken. */
+static u64 iothread_patience(const struct iothread *t)
+{
+	u64 patience = 0;
+
+	iothread_for_each(c, t)
+		if (c->patience && (!patience || c->patience < patience))
+			patience = c->patience;
+	return patience;
+}
+
+static int iothread_sleep(struct iothread *t, struct epoll_event *events)
+{
+	u64 patience = iothread_patience(t);
+	struct timespec timeout = {
+		.tv_sec = (time_t)(patience / 1000000000),
+		.tv_nsec = (long)(patience % 1000000000),
+	};
+	int n;
+
+	if (!patience)
+		return epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT, -1);
+	n = epoll_pwait2(t->epoll_fd, events, EVENTS_PER_WAIT, &timeout, NULL);
+	if (n < 0 && errno == ENOSYS)	/* before Linux 5.11 */
+		n = epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT,
+			       (int)(patience / 1000000) + 1);
+	return n;
+}
+
 /* While the thread is awake it looks after all of its clients. */
 static void iothread_wait(struct iothread *t)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
+	u64 start = now_ns(), end;
 	int n;
 
-	write_once(&t->stats.sleeps, t->stats.sleeps + 1);
-	n = epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT, -1);
+	count(&t->stats.sleeps, 1);
+	n = iothread_sleep(t, events);
 	for (int i = 0; i < n; i++) {
 		struct iothread_client *c = events[i].data.ptr;
 
 		if (c)
-			write_once(&c->wakeups, c->wakeups + 1);
+			count(&c->wakeups, 1);
 	}
+	end = now_ns();
+	count(&t->stats.wait_ns, end - start);
+	iothread_learn(t, t->polled_ns + end - start, end);
 	iothread_for_each(c, t)
 		c->ready = true;
 }
@@ -358,7 +370,7 @@ static void *iothread_main(void *arg)
 	while (!read_once(&t->stop)) {
 		if (read_once(&t->attention))
 			iothread_serve(t);
-		if (iothread_turn(t))
+		if (iothread_turn(t) || iothread_poll(t))
 			continue;
 		if (!iothread_rearm(t))
 			iothread_wait(t);
@@ -392,6 +404,7 @@ void iothread_stop(struct iothread *t)
 	if (!t->started)
 		return;
 	write_once(&t->stop, true);
+	write_once(&t->attention, true);
 	event_signal(t->wake_fd);
 	pthread_join(t->thread, NULL);
 	t->started = false;

@@ -15,6 +15,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define IRQ_DELAY_FROM 4	/* in flight: with fewer no interrupt waits */
+#define IRQ_DELAY_GAPS 8	/* irq-delay=auto: completions to wait for */
+
 static struct blk_queue *to_blk_queue(struct iothread_client *c)
 {
 	return (struct blk_queue *)((char *)c -
@@ -96,6 +99,16 @@ static void blk_request_put(struct blk_queue *q, struct blk_request *req)
 	q->free[q->nfree++] = req->disk.tag;
 }
 
+/* Nothing is waited for that took less than 2 ns or more than a minute. */
+static void blk_count_latency(struct blk_queue *q, u64 ns)
+{
+	unsigned int bucket = 63 - (unsigned int)__builtin_clzll(ns | 1);
+
+	if (bucket >= VIRTIO_BLK_LATENCIES)
+		bucket = VIRTIO_BLK_LATENCIES - 1;
+	count(&q->stats.latency[bucket], 1);
+}
+
 /*
  * Every request that was popped ends here, once.  @written: bytes at the start
  * of its writable buffers that hold data.  The status byte is their last; it
@@ -107,6 +120,7 @@ static void blk_complete(struct blk_request *req, u8 status, u32 written)
 
 	if (status != VIRTIO_BLK_S_OK)
 		count(&q->stats.errors, 1);
+	blk_count_latency(q, iothread_now(q->thread) - req->start);
 	write_once(req->status, status);
 	if (written == req->writable)
 		written++;
@@ -144,6 +158,13 @@ static void blk_done(struct disk_req *disk, int err)
 		     disk->op == DISK_READ ? (u32)disk->len : 0);
 }
 
+/* The request's own buffers: as many as the queue is deep. */
+static struct iovec *blk_iovs(const struct blk_queue *q,
+			      const struct blk_request *req)
+{
+	return &q->iovs[(size_t)req->disk.tag * q->depth];
+}
+
 static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
 		      const struct buffers *data, u64 len)
 {
@@ -152,6 +173,9 @@ static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
 	req->disk.len = len;
 	req->disk.iov = data->iov;
 	req->disk.niov = data->n;
+	req->disk.iov_room =
+		(u32)(blk_iovs(req->queue, req) + req->queue->depth -
+		      (data->iov + data->n));
 	disk_stage(req->queue->disk_queue, &req->disk);
 }
 
@@ -276,7 +300,8 @@ static bool blk_take(struct blk_queue *q)
 	const char *malformed = NULL;
 	int got;
 
-	req->disk.iov = &q->iovs[(size_t)req->disk.tag * q->depth];
+	req->disk.iov = blk_iovs(q, req);
+	req->start = iothread_now(q->thread);
 	got = virtqueue_pop(&q->vq, &chain, req->disk.iov, q->depth);
 	if (got > 0)
 		malformed = blk_handle(req, &chain);
@@ -294,37 +319,141 @@ static bool blk_take(struct blk_queue *q)
 	return false;
 }
 
-static unsigned int blk_take_all(struct iothread_client *c)
+/*
+ * Whether to leave those that wait until more have come.  Only with nothing in
+ * flight: else more gather by themselves.
+ */
+static bool blk_hold(struct blk_queue *q, unsigned int waiting)
+{
+	if (q->pace.want == 1 || !blk_queue_idle(q))
+		return false;
+	if (pace_patience(&q->pace, waiting, iothread_now(q->thread)))
+		return true;
+	if (!waiting)
+		pace_give_up(&q->pace);
+	return false;
+}
+
+static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
+{
+	u64 kicks = q->client.wakeups;
+
+	count(&q->stats.batches, 1);
+	if (kicks == q->kicks_seen)
+		count(&q->stats.kicks_suppressed, 1);
+	q->kicks_seen = kicks;
+	if (q->depth - q->nfree > q->peak)
+		q->peak = q->depth - q->nfree;
+	if (!idle || q->pace.want == 1)
+		return;
+	count(&q->stats.held, 1);
+	if (!pace_took(&q->pace, n, iothread_now(q->thread)))
+		count(&q->stats.held_in_vain, 1);
+}
+
+static bool blk_take_all(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
+	bool idle = blk_queue_idle(q);
 	unsigned int n = 0;
+	int waiting;
 
 	if (!q->active || read_once(&q->blk->dev.broken))
-		return 0;
+		return false;
 	virtqueue_kicks_off(&q->vq);
+	waiting = virtqueue_waiting(&q->vq);
+	if (waiting >= 0 && blk_hold(q, (unsigned int)waiting))
+		return false;
 	/* Bounded: requests that fail here and now use up no slot. */
 	while (n < q->depth && q->nfree && blk_take(q))
 		n++;
 	if (n)
-		count(&q->stats.batches, 1);
+		blk_count_batch(q, idle, n);
 	return n;
+}
+
+/* The turn has taken all there is: what waited for a neighbour goes on. */
+static bool blk_unplug(struct iothread_client *c)
+{
+	disk_unplug(to_blk_queue(c)->disk_queue);
+	return false;
+}
+
+/* How long an interrupt may wait for more completions, ns. */
+static u64 blk_irq_delay(const struct blk_queue *q)
+{
+	u64 most = q->blk->irq_delay_ns, wanted;
+
+	if (!most || q->depth - q->nfree < IRQ_DELAY_FROM)
+		return 0;
+	if (!q->blk->irq_delay_auto)
+		return most;
+	wanted = IRQ_DELAY_GAPS * q->irq.gap_ns;
+	return wanted < most ? wanted : most;
+}
+
+/*
+ * While many requests are in flight, completions may gather for an interrupt:
+ * the thread stays awake meanwhile, for it is a matter of microseconds.
+ */
+static void blk_interrupt(struct blk_queue *q)
+{
+	struct virtio_device *dev = &q->blk->dev;
+	u64 delay = blk_irq_delay(q);
+
+	if (delay && !q->irq.since) {
+		q->irq.since = iothread_now(q->thread);
+		count(&q->stats.delayed, 1);
+	}
+	if (delay && iothread_now(q->thread) - q->irq.since < delay)
+		return;
+	q->irq.wanted = false;
+	count(&q->stats.interrupts, 1);
+	dev->transport->queue_interrupt(dev, blk_queue_index(q));
+}
+
+static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
+{
+	u64 now = iothread_now(q->thread);
+	u64 gap = (now - q->irq.last) / completions;
+
+	q->irq.gap_ns = (7 * q->irq.gap_ns + gap) / 8;
+	q->irq.last = now;
+}
+
+/* The queue has nothing in flight any more: what had it, and what comes next? */
+static void blk_learn_pace(struct blk_queue *q)
+{
+	int waiting = virtqueue_waiting(&q->vq);
+	unsigned int more = waiting > 0 ? (unsigned int)waiting : 0;
+
+	pace_idle(&q->pace, q->peak + more, iothread_now(q->thread));
+	q->peak = 0;
+}
+
+static void blk_publish_used(struct blk_queue *q)
+{
+	count(&q->stats.publications, 1);
+	if (q->blk->irq_delay_auto)
+		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
+	if (!virtqueue_publish(&q->vq) || q->irq.wanted) {
+		count(&q->stats.suppressed, 1);
+	} else {
+		q->irq.wanted = true;
+		q->irq.since = 0;
+	}
+	if (blk_queue_idle(q))
+		blk_learn_pace(q);
 }
 
 static void blk_publish(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
-	struct virtio_device *dev = &q->blk->dev;
 
-	if (virtqueue_unpublished(&q->vq)) {
-		count(&q->stats.publications, 1);
-		if (virtqueue_publish(&q->vq)) {
-			count(&q->stats.interrupts, 1);
-			dev->transport->queue_interrupt(
-				dev, blk_queue_index(q));
-		} else {
-			count(&q->stats.suppressed, 1);
-		}
-	}
+	if (virtqueue_unpublished(&q->vq))
+		blk_publish_used(q);
+	if (q->irq.wanted)
+		blk_interrupt(q);
 	if (q->stopping && blk_queue_idle(q)) {
 		q->stopping = false;
 		sem_post(&q->drained);
@@ -335,10 +464,19 @@ static void blk_publish(struct iothread_client *c)
 static bool blk_sleep(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
+	u16 kick_at = 1;
 
+	c->patience = 0;
+	if (q->irq.wanted)
+		return true;
 	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree)
 		return false;
-	return virtqueue_kicks_on(&q->vq);
+	if (q->pace.want > 1 && blk_queue_idle(q))
+		c->patience = pace_patience(&q->pace, 0,
+					    iothread_now(q->thread));
+	if (c->patience)
+		kick_at = (u16)q->pace.want;
+	return virtqueue_kicks_on(&q->vq, kick_at);
 }
 
 int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
@@ -367,6 +505,7 @@ void blk_queue_free(struct blk_queue *q)
 
 const struct iothread_ops virtio_blk_queue_ops = {
 	.take = blk_take_all,
+	.run = blk_unplug,
 	.publish = blk_publish,
 	.sleep = blk_sleep,
 };

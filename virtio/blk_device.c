@@ -43,6 +43,8 @@ static void blk_queue_start(void *arg)
 		virtio_device_break(dev, index, q->vq.error);
 		return;
 	}
+	pace_init(&q->pace);
+	q->irq = (struct blk_irq){ 0 };
 	q->started = true;
 	q->active = true;
 	q->client.ready = true;
@@ -161,6 +163,8 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 		return log_no_memory();
 	blk->disk = disk;
 	blk->readonly = disk_info(disk)->readonly;
+	blk->irq_delay_ns = params->irq_delay_ns;
+	blk->irq_delay_auto = params->irq_delay_auto;
 	blk->dev.ops = &blk_device_ops;
 	blk->dev.mem = mem;
 	blk->dev.name = params->name;

@@ -10,6 +10,7 @@
 #include "kvm/iothread.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
+#include "virtio/pace.h"
 #include <linux/virtio_blk.h>
 #include <semaphore.h>
 
@@ -24,6 +25,15 @@ struct blk_request {
 	u8 *status;		/* in guest memory */
 	u16 head;
 	u64 writable;		/* bytes before the status */
+	u64 start;		/* ns: when it was popped */
+};
+
+/* Interrupt moderation, see blk_interrupt(). */
+struct blk_irq {
+	bool wanted;		/* not sent yet */
+	u64 since;		/* ns: when it began to wait, 0: it does not */
+	u64 last;		/* ns: publication before */
+	u64 gap_ns;		/* mean time from completion to completion */
 };
 
 struct blk_queue {
@@ -39,6 +49,10 @@ struct blk_queue {
 	u16 *free;		/* a stack: what is in the cache is used first */
 	u16 nfree;
 	u16 depth;
+	u16 peak;		/* most in flight since none was */
+	struct pace pace;
+	struct blk_irq irq;
+	u64 kicks_seen;		/* wake-ups up to the last batch */
 	struct virtio_blk_stats stats;
 	struct iothread *thread;
 	sem_t drained;
@@ -51,6 +65,8 @@ struct virtio_blk {
 	bool readonly;
 	bool complained;	/* one line for a failing host disk */
 	char serial[VIRTIO_BLK_ID_BYTES];
+	u64 irq_delay_ns;
+	bool irq_delay_auto;
 	struct virtio_blk_config config;
 	struct blk_queue *queues;
 };

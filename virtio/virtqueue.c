@@ -39,6 +39,7 @@ static void virtqueue_set_avail_event(struct virtqueue *vq, u16 value)
 {
 	__le16 *event = (__le16 *)&vq->used->ring[vq->size];
 
+	vq->avail_event = value;
 	write_once(event, cpu_to_le16(value));
 }
 
@@ -65,21 +66,15 @@ int virtqueue_init(struct virtqueue *vq, const struct guest_memory *mem,
 	return 0;
 }
 
-/*
- * How many chains wait, 0 to size.  -EINVAL when the driver claims more than
- * the ring holds.
- */
-static int virtqueue_waiting(struct virtqueue *vq)
+int virtqueue_waiting(struct virtqueue *vq)
 {
-	u16 waiting = (u16)(vq->avail_idx - vq->next_avail);
-
-	if (waiting)
-		return waiting;
 	/* Barrier A */
-	vq->avail_idx = le16_to_cpu(load_acquire(&vq->avail->idx));
-	waiting = (u16)(vq->avail_idx - vq->next_avail);
+	u16 idx = le16_to_cpu(load_acquire(&vq->avail->idx));
+	u16 waiting = (u16)(idx - vq->next_avail);
+
 	if (waiting > vq->size)
 		return virtqueue_malformed(vq, "avail index");
+	vq->avail_idx = idx;
 	return waiting;
 }
 
@@ -196,12 +191,15 @@ static int virtqueue_walk(struct virtqueue *vq, struct virtqueue_chain *chain,
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		  struct iovec *iov, unsigned int max)
 {
-	int waiting = virtqueue_waiting(vq);
 	const __le16 *entry;
 	int err;
 
-	if (waiting <= 0)
-		return waiting;
+	if (vq->avail_idx == vq->next_avail) {
+		int waiting = virtqueue_waiting(vq);
+
+		if (waiting <= 0)
+			return waiting;
+	}
 	entry = &vq->avail->ring[vq->next_avail & (vq->size - 1)];
 	*chain = (struct virtqueue_chain){
 		.head = le16_to_cpu(read_once(entry)),
@@ -241,25 +239,36 @@ bool virtqueue_publish(struct virtqueue *vq)
 }
 
 /*
- * With EVENT_IDX there is nothing to do: avail_event stays behind, and the
- * driver kicks only when its index passes it.
+ * With EVENT_IDX the driver kicks when its index passes avail_event.  It stays
+ * behind by itself, unless it was set ahead, or the indices come round to it.
  */
 void virtqueue_kicks_off(struct virtqueue *vq)
 {
-	if (vq->event_idx || vq->kicks_off)
-		return;
-	vq->kicks_off = true;
-	write_once(&vq->used->flags, cpu_to_le16(VRING_USED_F_NO_NOTIFY));
+	if (vq->event_idx) {
+		u16 behind = (u16)(vq->next_avail - 1);
+
+		if ((u16)(behind - vq->avail_event) >= 0x8000)
+			virtqueue_set_avail_event(vq, behind);
+	} else if (!vq->kicks_off) {
+		vq->kicks_off = true;
+		write_once(&vq->used->flags,
+			   cpu_to_le16(VRING_USED_F_NO_NOTIFY));
+	}
 }
 
-bool virtqueue_kicks_on(struct virtqueue *vq)
+bool virtqueue_kicks_on(struct virtqueue *vq, u16 n)
 {
+	u16 waiting;
+
 	if (vq->event_idx) {
-		virtqueue_set_avail_event(vq, vq->next_avail);
+		virtqueue_set_avail_event(vq, (u16)(vq->next_avail + n - 1));
 	} else {
+		n = 1;
 		vq->kicks_off = false;
 		write_once(&vq->used->flags, cpu_to_le16(0));
 	}
 	full_fence();	/* Barrier D */
-	return le16_to_cpu(read_once(&vq->avail->idx)) != vq->next_avail;
+	waiting = (u16)(le16_to_cpu(read_once(&vq->avail->idx)) -
+			vq->next_avail);
+	return waiting >= n;
 }

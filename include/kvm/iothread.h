@@ -6,12 +6,13 @@
  *
  * One turn of the loop:
  *	take	each ready client takes the requests that are there, and stages
- *		their I/O; a busy guest is given time to add some more
+ *		their I/O
  *	run	each ready client does what else there is to do
  *	flush	all that was staged by all clients is submitted at once
  *	publish	each client shows the guest what completed, one interrupt each
- * Turns repeat while they find work; then each client re-arms its wake-up
- * (sleep), looks once more, and the thread waits for any client's fd.
+ * Turns repeat while they find work, and if polling lately paid, for a while
+ * longer.  Then each client re-arms its wake-up (sleep), looks once more, and
+ * the thread waits for any client's fd.
  */
 #ifndef LKVM_KVM_IOTHREAD_H
 #define LKVM_KVM_IOTHREAD_H
@@ -25,15 +26,18 @@ struct iothread_client;
 struct iothread_ops {
 	/* Before the thread runs, on its creator: take resources.  0 or -errno. */
 	int (*start)(struct iothread_client *c);
-	/* A source of requests: stage those that are there; returns how many. */
-	unsigned int (*take)(struct iothread_client *c);
+	/* A source of requests: stage them.  Returns whether there were any. */
+	bool (*take)(struct iothread_client *c);
 	/* Do what is ready.  Returns whether there was anything. */
 	bool (*run)(struct iothread_client *c);
 	/* Submit what was staged by any client. */
 	void (*flush)(struct iothread_client *c);
 	/* Show completions. */
 	void (*publish)(struct iothread_client *c);
-	/* Ask to be woken through fd again.  True: work is already there. */
+	/*
+	 * Ask to be woken through fd again, and set patience.  True: work is
+	 * already there.
+	 */
 	bool (*sleep)(struct iothread_client *c);
 };
 
@@ -41,7 +45,7 @@ struct iothread_client {
 	const struct iothread_ops *ops;
 	int fd;			/* eventfd that wakes the thread for it, or -1 */
 	bool ready;		/* run() it in the next turn; the client may set it */
-	bool busy;		/* the client's: I/O is in flight in the host */
+	u64 patience;		/* ns: sleep no longer; 0: as long as you like */
 	u64 wakeups;		/* by its fd; written by the thread alone */
 	struct iothread_client *next;
 };
@@ -50,14 +54,27 @@ struct iothread_client {
 struct iothread_stats {
 	u64 turns;		/* turns that found work */
 	u64 sleeps;		/* calls of epoll_wait() */
-	u64 gathers;		/* turns that waited for more requests */
-	u64 gathers_in_vain;	/* and got less than they expected */
+	/* Adaptive polling, DESIGN rule 3. */
+	u64 polls;		/* attempts: an empty turn that stayed awake */
+	u64 polls_found;	/* and found work before its budget was spent */
+	u64 poll_found_ns;	/* time polling with success */
+	u64 poll_vain_ns;	/* time polling in vain */
+	u64 wait_ns;		/* time asleep */
+};
+
+/* How long a thread without work looks for more before it sleeps. */
+struct iothread_poll {
+	bool always;		/* never sleep */
+	u64 max_ns;		/* the budget is learnt, up to this; 0: no polling */
 };
 
 /* @name is visible in top -H, cut to 15 characters.  0 or -errno. */
 int iothread_new(struct iothread **tp, const char *name);
 /* The thread must not run.  Clients are forgotten, not freed. */
 void iothread_free(struct iothread *t);
+
+/* Before iothread_start().  A new thread does not poll. */
+void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll);
 
 /* Before iothread_start().  The client stays the caller's. */
 int iothread_add(struct iothread *t, struct iothread_client *c);
@@ -71,6 +88,12 @@ void iothread_stop(struct iothread *t);
 
 /* Run @fn(@arg) on the thread, between two turns, and wait for its end. */
 void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg);
+
+/*
+ * CLOCK_MONOTONIC in ns as of the current step of the turn (take, run, flush,
+ * publish): read once in a step, and only if asked for.  On the thread alone.
+ */
+u64 iothread_now(struct iothread *t);
 
 const char *iothread_name(const struct iothread *t);
 const struct iothread_stats *iothread_stats(const struct iothread *t);

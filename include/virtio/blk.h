@@ -26,7 +26,11 @@ struct virtio_blk_params {
 	u16 queue_size;			/* a power of two */
 	unsigned int nthreads;
 	struct iothread **threads;	/* queue q runs on q modulo nthreads */
+	u64 irq_delay_ns;		/* longest wait before an interrupt */
+	bool irq_delay_auto;		/* the wait is learnt, up to irq_delay_ns */
 };
+
+#define VIRTIO_BLK_LATENCIES 36		/* powers of two of ns: up to a minute */
 
 /* Written by the owning I/O thread alone; others may read (read_once()). */
 struct virtio_blk_stats {
@@ -40,7 +44,13 @@ struct virtio_blk_stats {
 	u64 batches;		/* looks at the avail ring that found requests */
 	u64 publications;	/* of the used index */
 	u64 interrupts;		/* sent */
-	u64 suppressed;		/* publications for which none was wanted */
+	u64 suppressed;		/* publications without one of their own */
+	u64 kicks_suppressed;	/* batches that were found without a kick */
+	u64 delayed;		/* interrupts that waited for more completions */
+	u64 held;		/* batches for which more were waited for */
+	u64 held_in_vain;	/* and fewer came */
+	/* [i]: requests that took 2^i to 2^(i+1) ns, from pop to completion */
+	u64 latency[VIRTIO_BLK_LATENCIES];
 };
 
 /* The configuration space and class for the transport. */

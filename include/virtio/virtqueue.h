@@ -71,6 +71,7 @@ struct virtqueue {
 	u16 avail_idx;		/* the driver's index when last looked at */
 	u16 used_idx;		/* entries pushed */
 	u16 published;		/* entries the guest can see */
+	u16 avail_event;	/* as the driver sees it */
 	const char *error;	/* what was malformed, if something was */
 };
 
@@ -106,18 +107,25 @@ void virtqueue_push(struct virtqueue *vq, u16 head, u32 len);
  */
 bool virtqueue_publish(struct virtqueue *vq);
 
-/* Whether there is something to publish. */
-static inline bool virtqueue_unpublished(const struct virtqueue *vq)
+/* How many entries there are to publish. */
+static inline u16 virtqueue_unpublished(const struct virtqueue *vq)
 {
-	return vq->used_idx != vq->published;
+	return (u16)(vq->used_idx - vq->published);
 }
+
+/*
+ * How many chains can be popped now, or -EINVAL, with ->error, when the driver
+ * claims more than the ring holds.
+ */
+int virtqueue_waiting(struct virtqueue *vq);
 
 /* Ask the driver not to kick: the queue is being looked at anyway. */
 void virtqueue_kicks_off(struct virtqueue *vq);
 /*
- * Ask it to kick again.  Returns true if the ring is not empty: entries that
+ * Ask it to kick again, when @n chains wait (1 to the size of the ring; without
+ * EVENT_IDX always at the first).  Returns true if they do already: those that
  * came before may have brought no kick.
  */
-bool virtqueue_kicks_on(struct virtqueue *vq);
+bool virtqueue_kicks_on(struct virtqueue *vq, u16 n);
 
 #endif

@@ -71,9 +71,9 @@ disk_guests() {
 		if [ "$sum" = "$(cksum <"$dir/ro.img")" ]; then judge 0 0; else fails "the image has changed"; fi
 	fi
 	try "virtio-blk: misaligned buffers, odd framing" 0 0 framing --disk "$disk,queues=1"
-	try "virtio: indirect, EVENT_IDX, ring of 4" 0 0 indirect --disk "$disk,queues=1"
+	try "virtio: indirect, EVENT_IDX, ring of 4" 0 0 indirect --disk "$disk,queues=1,poll=off"
 	try "virtio: INTx, level and resample" 0 0 intx --disk "$disk,queues=1"
-	try "virtio: BAR moved, kicks follow" 0 0 bar-move --disk "$disk,queues=1"
+	try "virtio: BAR moved, kicks follow" 0 0 bar-move --disk "$disk,queues=1,poll=off"
 	try "virtio: PCI_CFG window" 0 0 pci-cfg --disk "$disk,queues=1"
 	for keys in queues=4 queues=4,iothreads=2 queues=4,iothreads=1; do
 		try "virtio: $keys, all written and read" 0 0 "mq $(shared $keys)" --disk "$disk,$keys"
@@ -109,7 +109,7 @@ thread_guests() {
 
 	for keys in queues=4:q0,q1,q2,q3 queues=4,iothreads=2:q0+,q1+ queues=4,iothreads=1:q0+; do
 		wanted "threads of ${keys%:*}" || continue
-		if ! start "mq spin=1 $(shared "$keys")" --disk "$1,${keys%:*}"; then
+		if ! start "mq spin=1 $(shared "$keys")" --disk "$1,${keys%:*},poll=off"; then
 			finish
 			fails "not READY"
 			continue

@@ -80,7 +80,7 @@ static void *device_main(void *arg)
 		struct pollfd p = { .fd = d->kick_fd, .events = POLLIN };
 		u64 count;
 
-		if (device_turn(d) || virtqueue_kicks_on(&d->vq))
+		if (device_turn(d) || virtqueue_kicks_on(&d->vq, 1))
 			continue;
 		if (poll(&p, 1, RACE_TIMEOUT_MS) != 1)
 			d->failed = "a kick was lost";

@@ -54,6 +54,8 @@ static struct guest_ring rings[QUEUES_MAX];
 static unsigned int nrings;
 static struct slot slots[SLOTS];
 static unsigned int queue_interrupts[QUEUES_MAX], config_interrupts;
+static u64 irq_delay_ns;	/* of devices opened from now on */
+static bool irq_delay_auto;
 
 static void on_queue_interrupt(struct virtio_device *d, unsigned int q)
 {
@@ -98,6 +100,8 @@ static void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_
 		.queue_size = queue_size,
 		.nthreads = threads_n,
 		.threads = threads,
+		.irq_delay_ns = irq_delay_ns,
+		.irq_delay_auto = irq_delay_auto,
 	};
 
 	disk = d;
@@ -748,17 +752,27 @@ START_TEST(test_batch_of_64)
 }
 END_TEST
 
-/* Depth 1: no turn ever waits for a second request. */
+/* Depth 1: no request ever waits for a second one. */
 START_TEST(test_lone_requests_do_not_wait)
 {
 	open_blk(rig_open(NULL, "null:1M"), 1, 1, 64);
 	drive(DRIVER_FEATURES);
 	for (unsigned int i = 0; i < 1000; i++)
 		expect_request(VIRTIO_BLK_T_OUT, 0, 512, VIRTIO_BLK_S_OK, 1);
-	expect(read_once(&iothread_stats(threads[0])->gathers) == 0);
+	ck_assert_uint_eq(STAT(0, held), 0);
+	ck_assert_uint_eq(STAT(0, batches), 1000);
 	close_blk();
 }
 END_TEST
+
+static u64 latencies(unsigned int q)
+{
+	u64 n = 0;
+
+	for (unsigned int i = 0; i < VIRTIO_BLK_LATENCIES; i++)
+		n += STAT(q, latency[i]);
+	return n;
+}
 
 /* --- many in flight ------------------------------------------------------ */
 
@@ -815,6 +829,112 @@ static unsigned int pump(unsigned int q, unsigned int total)
 	expect(r->nfree == r->size);
 	return failed;
 }
+
+/*
+ * A driver with 64 in flight: the queue waits for many, none is lost; each
+ * publication has an interrupt or not, each request a latency.
+ */
+START_TEST(test_many_are_waited_for)
+{
+	unsigned int total = test_scale(20000);
+
+	open_blk(rig_open(NULL, "null:1M"), 1, 1, 64);
+	drive(DRIVER_FEATURES);
+	ck_assert_uint_eq(pump(0, total), 0);
+	ck_assert_uint_gt(STAT(0, held), 0);
+	ck_assert_uint_le(STAT(0, held_in_vain), STAT(0, held));
+	ck_assert_uint_le(STAT(0, kicks_suppressed), STAT(0, batches));
+	ck_assert_uint_eq(STAT(0, interrupts) + STAT(0, suppressed),
+			  STAT(0, publications));
+	ck_assert_uint_eq(latencies(0), total);
+	/* A lone one that follows is served, too. */
+	expect_request(VIRTIO_BLK_T_OUT, 0, 512, VIRTIO_BLK_S_OK, 1);
+	close_blk();
+}
+END_TEST
+
+/* Without a kick, as long as the thread does not sleep. */
+START_TEST(test_polled)
+{
+	const struct iothread_poll always = { .always = true };
+	unsigned int total = test_scale(20000);
+
+	open_blk(rig_open(NULL, "null:1M"), 1, 1, 64);
+	iothread_stop(threads[0]);
+	iothread_set_poll(threads[0], &always);
+	ck_assert_int_eq(iothread_start(threads[0]), 0);
+	drive(DRIVER_FEATURES);
+	ck_assert_uint_eq(pump(0, total), 0);
+	ck_assert_uint_le(rings[0].kicks, 1);	/* before the first look */
+	ck_assert_uint_ge(STAT(0, kicks_suppressed), STAT(0, batches) - 1);
+	ck_assert_uint_eq(read_once(&iothread_stats(threads[0])->sleeps), 0);
+	close_blk();
+}
+END_TEST
+
+/* Completions that come late and one by one share interrupts, and none waits
+ * for more than the others that are in flight. */
+START_TEST(test_interrupts_are_delayed)
+{
+	unsigned int total = test_scale(20000);
+
+	irq_delay_ns = 1000000;
+	irq_delay_auto = _i;
+	open_blk(rig_open(&disk_fault_ops, "fault:5:0:6:memory:1048576"), 1, 1,
+		 64);
+	drive(DRIVER_FEATURES);
+	ck_assert_uint_eq(pump(0, total), 0);
+	if (!_i)
+		ck_assert_uint_gt(STAT(0, delayed), 0);
+	ck_assert_uint_eq(STAT(0, interrupts) + STAT(0, suppressed),
+			  STAT(0, publications));
+	ck_assert_uint_eq(latencies(0), total);
+	close_blk();
+	irq_delay_ns = 0;
+}
+END_TEST
+
+/* Sixty-four sectors one behind the other, in one batch: one write, one read. */
+START_TEST(test_sequential_is_merged)
+{
+	char path[256];
+	const struct disk_params file = { .path = path, .merge = true };
+
+	rig_file(path, sizeof(path), "/tmp", DISK_BYTES);
+	ck_assert_int_eq(disk_open(&disk, &file), 0);
+	open_blk(disk, 1, 1, 256);	/* with so much room for segments */
+	drive(DRIVER_FEATURES);
+	for (unsigned int pass = 0; pass < 2; pass++) {
+		u32 type = pass ? VIRTIO_BLK_T_IN : VIRTIO_BLK_T_OUT, len;
+
+		for (unsigned int i = 0; i < SLOTS; i++) {
+			struct ring_buf bufs[3];
+
+			rig_fill((char *)slot_data(&slots[i]), 4096,
+				 pass ? 0 : i + 1);
+			request_bufs(&slots[i], type, 8 * i, 4096, bufs);
+			ring_add_indirect(&rings[0], slots[i].table, bufs, 3);
+		}
+		ring_kick(&rings[0]);
+		for (unsigned int i = 0; i < SLOTS; i++)
+			ring_wait_used(&rings[0], &len);
+	}
+	for (unsigned int i = 0; i < SLOTS; i++) {
+		char want[4096];
+
+		rig_fill(want, sizeof(want), i + 1);
+		ck_assert_uint_eq(*status_byte(&slots[i]), VIRTIO_BLK_S_OK);
+		ck_assert_mem_eq(slot_data(&slots[i]), want, sizeof(want));
+	}
+	ck_assert_uint_eq(disk_queue_merged(virtio_blk_disk_queue(blk, 0)),
+			  2 * (SLOTS - 1));
+	ck_assert_uint_eq(
+		read_once(&disk_thread_stats(virtio_blk_disk_queue(blk, 0))->submitted),
+		2);
+	close_blk();
+	unlink(path);
+}
+END_TEST
 
 /* PEERS 2: errors of the host complete, each once, and are told once. */
 START_TEST(test_errors_complete_once)
@@ -1167,6 +1287,10 @@ static void add_load(Suite *suite)
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_batch_of_64, 0, 4);
+	tcase_add_test(tc, test_many_are_waited_for);
+	tcase_add_test(tc, test_polled);
+	tcase_add_loop_test(tc, test_interrupts_are_delayed, 0, 2);
+	tcase_add_test(tc, test_sequential_is_merged);
 	tcase_add_test(tc, test_errors_complete_once);
 	tcase_add_test(tc, test_error_used_len);
 	tcase_add_test(tc, test_more_chains_than_slots);

@@ -56,7 +56,10 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.queues, 0);		/* as many as vCPUs */
 	ck_assert_uint_eq(d.iothreads, 0);	/* as many as queues */
 	ck_assert_uint_eq(d.queue_size, 256);
-	ck_assert(!d.readonly && d.lock);
+	ck_assert(!d.readonly && d.lock && d.merge);
+	ck_assert_uint_eq(d.poll.index, 1);	/* adaptive */
+	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
+	ck_assert_uint_eq(d.irq_delay.index, 0);	/* off */
 	drive_forget(&d);
 	ck_assert_ptr_null(d.text);
 }
@@ -65,13 +68,17 @@ END_TEST
 START_TEST(test_every_key)
 {
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
-	      "serial=01234567890123456789,lock=off");
+	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
+	      "merge=off,irq-delay=7");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
 	ck_assert_uint_eq(d.iothreads, 2);
-	ck_assert(d.readonly && !d.lock);
+	ck_assert(d.readonly && !d.lock && !d.merge);
 	ck_assert_str_eq(d.serial, "01234567890123456789");
+	ck_assert_uint_eq(d.aio.index, 3);
+	ck_assert_uint_eq(d.poll.number, 50);
+	ck_assert_uint_eq(d.irq_delay.number, 7);
 	drive_forget(&d);
 }
 END_TEST
@@ -126,9 +133,18 @@ START_TEST(test_refused)
 	parse_refused("x,queue-size=1000", "queue-size", "power of two");
 	parse_refused("x,serial=012345678901234567890", "serial",
 		      "012345678901234567890", "20");
+	parse_refused("x,aio=posix", "aio posix",
+		      "auto|native|io_uring|threads");
+	parse_refused("x,poll=often", "poll often", "off|adaptive|always|MAX_US",
+		      "1 to 100000");
+	parse_refused("x,poll=0", "poll 0", "1 to 100000");
+	parse_refused("x,merge=maybe", "merge", "maybe", "on or off");
+	parse_refused("x,irq-delay=1001", "irq-delay 1001", "off|auto|US",
+		      "1 to 1000");
 	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
 	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
-		      "iothreads", "ro", "serial", "lock");
+		      "iothreads", "ro", "serial", "lock", "aio", "poll",
+		      "merge", "irq-delay");
 	parse_refused("", "path");
 	parse_refused(",ro", "path");
 }

@@ -367,7 +367,7 @@ END_TEST
 
 static bool heard;
 
-static unsigned int take_one(struct iothread_client *c)
+static bool take_one(struct iothread_client *c)
 {
 	(void)c;
 	return 1;
@@ -380,11 +380,11 @@ static bool always(struct iothread_client *c)
 	return true;
 }
 
-static unsigned int hear(struct iothread_client *c)
+static bool hear(struct iothread_client *c)
 {
 	(void)c;
 	write_once(&heard, true);
-	return 0;
+	return false;
 }
 
 static bool never(struct iothread_client *c)
@@ -431,109 +431,227 @@ START_TEST(test_nobody_starves)
 }
 END_TEST
 
-/*
- * A guest that has always the same number of requests in flight, on a device
- * that takes 10 us for all of them.  Time is the thread's own, so that a loaded
- * machine does not count.
- */
-#define DEVICE_NS 10000
+/* --- polling ------------------------------------------------------------- */
 
+/* A guest that sets a flag, and kicks or not. */
 struct guest {
 	struct iothread_client client;	/* first: found from it */
-	unsigned int depth;
-	unsigned int there;
-	u64 requests;
-	u64 ns;
+	bool offered;
+	unsigned int taken;
+	unsigned int armed;		/* sleep() ran so often */
+	u64 patience;			/* asked for each time */
 };
 
-static u64 own_ns(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-	return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
-}
-
-static unsigned int guest_take(struct iothread_client *c)
+static bool guest_take(struct iothread_client *c)
 {
 	struct guest *g = (struct guest *)c;
-	unsigned int n = g->there;
 
-	g->there = 0;
-	return n;
+	if (!read_once(&g->offered))
+		return false;
+	write_once(&g->offered, false);
+	__atomic_store_n(&g->taken, g->taken + 1, __ATOMIC_RELEASE);
+	return true;
 }
 
-static void guest_flush(struct iothread_client *c)
+static bool guest_sleep(struct iothread_client *c)
 {
 	struct guest *g = (struct guest *)c;
-	u64 end = own_ns() + DEVICE_NS;
 
-	if (g->there)
-		return;
-	while (own_ns() < end)
-		;
-	g->there = g->depth;
-	g->requests += g->depth;
+	c->patience = g->patience;
+	write_once(&g->armed, g->armed + 1);
+	return read_once(&g->offered);
 }
 
 static const struct iothread_ops guest_ops = {
 	.take = guest_take,
-	.flush = guest_flush,
-	.sleep = always,	/* never gets there */
+	.sleep = guest_sleep,
 };
 
-static void guest_begin(void *arg)
+static struct iothread *guest_start(struct guest *g,
+				    const struct iothread_poll *poll)
 {
-	struct guest *g = arg;
-
-	g->requests = 0;
-	g->ns = own_ns();
-}
-
-static void guest_end(void *arg)
-{
-	struct guest *g = arg;
-
-	g->ns = own_ns() - g->ns;
-}
-
-/* Requests per second; nobody gathers while the host is @busy. */
-static u64 guest_rate(unsigned int depth, bool busy, unsigned int us)
-{
-	struct guest g = { .depth = depth, .there = depth };
 	struct iothread *t;
 
-	g.client = (struct iothread_client){
-		.ops = &guest_ops, .fd = -1, .ready = true, .busy = busy,
-	};
-	ck_assert_int_eq(iothread_new(&t, "pace"), 0);
-	ck_assert_int_eq(iothread_add(t, &g.client), 0);
+	g->client.ops = &guest_ops;
+	g->client.fd = event_new();
+	g->client.ready = true;
+	ck_assert_int_eq(iothread_new(&t, "guest"), 0);
+	if (poll)
+		iothread_set_poll(t, poll);
+	ck_assert_int_eq(iothread_add(t, &g->client), 0);
 	ck_assert_int_eq(iothread_start(t), 0);
-	iothread_call(t, guest_begin, &g);
-	usleep(us);
-	iothread_call(t, guest_end, &g);
-	iothread_stop(t);
-	iothread_free(t);
-	return g.requests * 1000000000 / g.ns;
+	return t;
 }
 
-/* To wait for more than a guest ever has costs it a fifth at most. */
-START_TEST(test_fixed_depth_pays_little)
+static void guest_stop(struct guest *g, struct iothread *t)
 {
-	static const unsigned int depths[] = { 1, 2, 3, 4, 8 };
-	u64 best = 0;
+	iothread_stop(t);
+	iothread_free(t);
+	close(g->client.fd);
+}
 
-	if (test_scale(100) < 100)
-		return;		/* a sanitizer's pace is no guest's */
-	for (unsigned int i = 0; i < 3 && best < 80; i++) {
-		u64 without = guest_rate(depths[_i], true, 30000);
-		u64 percent = guest_rate(depths[_i], false, 100000) * 100 /
-			      without;
-
-		best = percent > best ? percent : best;
+/* Whether the offer is taken within 5 s; then @taken were, in all. */
+static bool guest_offer(struct guest *g, bool kick, unsigned int taken)
+{
+	write_once(&g->offered, true);
+	if (kick)
+		event_signal(g->client.fd);
+	for (unsigned int i = 0; i < 500000; i++) {
+		if (__atomic_load_n(&g->taken, __ATOMIC_ACQUIRE) == taken)
+			return true;
+		usleep(10);
 	}
-	ck_assert_msg(best >= 80, "depth %u: %llu %% of the rate without waiting",
-		      depths[_i], (unsigned long long)best);
+	return false;
+}
+
+#define THREAD_STAT(t, name) read_once(&iothread_stats(t)->name)
+
+START_TEST(test_no_poll)
+{
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, NULL);
+
+	for (unsigned int i = 1; i <= test_scale(200); i++)
+		ck_assert(guest_offer(&g, true, i));
+	ck_assert_uint_eq(THREAD_STAT(t, polls), 0);
+	ck_assert_uint_gt(THREAD_STAT(t, wait_ns), 0);
+	guest_stop(&g, t);
+}
+END_TEST
+
+/* Nothing is kicked, nothing sleeps, all is found; a call and stop get in. */
+START_TEST(test_poll_always)
+{
+	const struct iothread_poll poll = { .always = true };
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, &poll);
+
+	for (unsigned int i = 1; i <= test_scale(200); i++)
+		ck_assert(guest_offer(&g, false, i));
+	iothread_call(t, nothing, NULL);
+	ck_assert_uint_eq(THREAD_STAT(t, sleeps), 0);
+	ck_assert_uint_eq(read_once(&g.armed), 0);
+	ck_assert_uint_eq(THREAD_STAT(t, turns), test_scale(200));
+	ck_assert_uint_ge(THREAD_STAT(t, polls_found), test_scale(200) - 1);
+	ck_assert_uint_gt(THREAD_STAT(t, poll_found_ns), 0);
+	guest_stop(&g, t);
+}
+END_TEST
+
+static u64 cpu_ns(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (u64)t.tv_sec * 1000000000 + (u64)t.tv_nsec;
+}
+
+/* Offers that come soon make it poll; when they end, it soon ends, too. */
+START_TEST(test_poll_adaptive)
+{
+	const struct iothread_poll poll = { .max_ns = 50000000 };
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, &poll);
+	u64 sleeps, polls, cpu;
+
+	for (unsigned int i = 1; i <= 500; i++)
+		ck_assert(guest_offer(&g, true, i));
+	ck_assert_uint_gt(THREAD_STAT(t, polls_found), 0);
+	ck_assert_uint_le(THREAD_STAT(t, polls_found), THREAD_STAT(t, polls));
+	usleep(100000);		/* the last poll is over */
+	sleeps = THREAD_STAT(t, sleeps);
+	polls = THREAD_STAT(t, polls);
+	cpu = cpu_ns();
+	usleep(300000);
+	ck_assert_uint_lt(cpu_ns() - cpu, 30000000);
+	ck_assert_uint_eq(THREAD_STAT(t, sleeps), sleeps);
+	ck_assert_uint_eq(THREAD_STAT(t, polls), polls);
+	guest_stop(&g, t);
+}
+END_TEST
+
+/* Offers that come rarely are not polled for, after the first few. */
+START_TEST(test_poll_shrinks_to_zero)
+{
+	const struct iothread_poll poll = { .max_ns = 200000 };
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, &poll);
+	unsigned int n = 0;
+	u64 polls;
+
+	for (unsigned int i = 0; i < 200; i++)
+		ck_assert(guest_offer(&g, true, ++n));
+	for (unsigned int i = 0; i < 10; i++) {
+		usleep(5000);
+		ck_assert(guest_offer(&g, true, ++n));
+	}
+	usleep(5000);
+	polls = THREAD_STAT(t, polls);
+	for (unsigned int i = 0; i < 10; i++) {
+		ck_assert(guest_offer(&g, true, ++n));
+		usleep(5000);
+	}
+	ck_assert_uint_eq(THREAD_STAT(t, polls), polls);
+	guest_stop(&g, t);
+}
+END_TEST
+
+/* A client that asks for it is looked after in time, with no wake-up. */
+START_TEST(test_patience)
+{
+	struct guest g = { .patience = 1000000 };
+	struct iothread *t = guest_start(&g, NULL);
+
+	for (unsigned int i = 1; i <= 20; i++)
+		ck_assert(guest_offer(&g, false, i));
+	ck_assert_uint_eq(read_once(&g.client.wakeups), 0);
+	guest_stop(&g, t);
+}
+END_TEST
+
+static u64 clock_reads[3];
+
+static bool read_clock(struct iothread_client *c)
+{
+	struct guest *g = (struct guest *)c;
+
+	if (!g->offered)
+		return false;
+	g->offered = false;
+	clock_reads[0] = iothread_now(thread);
+	usleep(1000);
+	clock_reads[1] = iothread_now(thread);
+	return true;
+}
+
+static bool read_clock_later(struct iothread_client *c)
+{
+	(void)c;
+	if (!clock_reads[2])
+		clock_reads[2] = iothread_now(thread);
+	return false;
+}
+
+static const struct iothread_ops clock_ops = {
+	.take = read_clock,
+	.run = read_clock_later,
+};
+
+/* One reading for a step, a new one for the next. */
+START_TEST(test_clock)
+{
+	struct guest g = { .offered = true };
+
+	g.client = (struct iothread_client){
+		.ops = &clock_ops, .fd = -1, .ready = true };
+	ck_assert_int_eq(iothread_add(thread, &g.client), 0);
+	start();
+	iothread_call(thread, nothing, NULL);
+	iothread_call(thread, nothing, NULL);
+	iothread_stop(thread);
+	ck_assert_uint_gt(clock_reads[0], 0);
+	ck_assert_uint_eq(clock_reads[0], clock_reads[1]);
+	ck_assert_uint_ge(clock_reads[2], clock_reads[0] + 1000000);
 }
 END_TEST
 
@@ -632,7 +750,12 @@ int main(void)
 	tcase_add_test(tc, test_kicks_from_many);
 	tcase_add_test(tc, test_many_fds);
 	tcase_add_loop_test(tc, test_nobody_starves, 0, 3);
-	tcase_add_loop_test(tc, test_fixed_depth_pays_little, 0, 5);
+	tcase_add_test(tc, test_no_poll);
+	tcase_add_test(tc, test_poll_always);
+	tcase_add_test(tc, test_poll_adaptive);
+	tcase_add_test(tc, test_poll_shrinks_to_zero);
+	tcase_add_test(tc, test_patience);
+	tcase_add_test(tc, test_clock);
 	tcase_add_test(tc, test_stop_idle_and_again);
 	tcase_add_test(tc, test_stop_while_busy);
 	tcase_add_test(tc, test_start_fails);

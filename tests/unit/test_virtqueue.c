@@ -82,7 +82,7 @@ START_TEST(test_empty)
 	ck_assert_int_eq(pop(), 0);
 	ck_assert(!virtqueue_publish(&vq));
 	ck_assert(!virtqueue_unpublished(&vq));
-	ck_assert(!virtqueue_kicks_on(&vq));
+	ck_assert(!virtqueue_kicks_on(&vq, 1));
 	/* What is added but not exposed is not there. */
 	add_one();
 	ck_assert_int_eq(pop(), 0);
@@ -302,10 +302,10 @@ START_TEST(test_kicks_without_event_idx)
 	add_one();
 	ck_assert(!ring_expose(&ring));
 	/* It came without a kick: the device must look again. */
-	ck_assert(virtqueue_kicks_on(&vq));
+	ck_assert(virtqueue_kicks_on(&vq, 1));
 	ck_assert_uint_eq(ring_used_flags(&ring), 0);
 	ck_assert_int_eq(pop(), 1);
-	ck_assert(!virtqueue_kicks_on(&vq));
+	ck_assert(!virtqueue_kicks_on(&vq, 1));
 	add_one();
 	ck_assert(ring_expose(&ring));
 }
@@ -321,9 +321,9 @@ START_TEST(test_kicks_with_event_idx)
 	add_one();
 	ck_assert(!ring_expose(&ring));
 	ck_assert_int_eq(pop(), 1);
-	ck_assert(virtqueue_kicks_on(&vq));	/* one is left */
+	ck_assert(virtqueue_kicks_on(&vq, 1));	/* one is left */
 	ck_assert_int_eq(pop(), 1);
-	ck_assert(!virtqueue_kicks_on(&vq));
+	ck_assert(!virtqueue_kicks_on(&vq, 1));
 	ck_assert_uint_eq(ring_avail_event(&ring), 2);
 	add_one();
 	add_one();
@@ -331,6 +331,62 @@ START_TEST(test_kicks_with_event_idx)
 	virtqueue_kicks_off(&vq);
 	add_one();
 	ck_assert(!ring_expose(&ring));
+}
+END_TEST
+
+/* A kick for the third chain, not for the first two; too late: told at once. */
+START_TEST(test_kick_at_the_third)
+{
+	start(8, EVENT_IDX);
+	ck_assert(!virtqueue_kicks_on(&vq, 3));
+	add_one();
+	ck_assert(!ring_expose(&ring));
+	add_one();
+	ck_assert(!ring_expose(&ring));
+	ck_assert(!virtqueue_kicks_on(&vq, 3));
+	add_one();
+	ck_assert(ring_expose(&ring));
+	ck_assert_int_eq(virtqueue_waiting(&vq), 3);
+	ck_assert(virtqueue_kicks_on(&vq, 3));
+	ck_assert(!virtqueue_kicks_on(&vq, 4));
+	/* Set ahead of what was popped: off is off all the same. */
+	ck_assert_int_eq(pop(), 1);
+	virtqueue_kicks_off(&vq);
+	for (unsigned int i = 0; i < 5; i++) {
+		add_one();
+		ck_assert(!ring_expose(&ring));
+	}
+	ck_assert_int_eq(virtqueue_waiting(&vq), 7);
+}
+END_TEST
+
+/* Without EVENT_IDX there is no third: the first kicks. */
+START_TEST(test_kick_at_the_third_without_event_idx)
+{
+	start(8, 0);
+	virtqueue_kicks_off(&vq);
+	ck_assert(!virtqueue_kicks_on(&vq, 3));
+	add_one();
+	ck_assert(ring_expose(&ring));
+	ck_assert(virtqueue_kicks_on(&vq, 3));
+}
+END_TEST
+
+/* Kicks that are off stay off when the indices come round, more than twice. */
+START_TEST(test_kicks_stay_off)
+{
+	u32 id, len;
+
+	start(4, EVENT_IDX);
+	for (unsigned int i = 0; i < 3 * 65536; i++) {
+		virtqueue_kicks_off(&vq);
+		add_one();
+		expect(!ring_expose(&ring));
+		while (pop() == 1)
+			virtqueue_push(&vq, chain.head, 0);
+		virtqueue_publish(&vq);
+		expect(ring_get(&ring, &id, &len));
+	}
 }
 END_TEST
 
@@ -343,7 +399,7 @@ START_TEST(test_kick_at_every_index)
 	for (unsigned int i = 0; i < test_scale(2 * 65536); i++) {
 		unsigned int n = i % 4 + 1;
 
-		expect(!virtqueue_kicks_on(&vq));
+		expect(!virtqueue_kicks_on(&vq, 1));
 		for (unsigned int k = 0; k < n; k++)
 			add_one();
 		expect(ring_expose(&ring));
@@ -835,6 +891,9 @@ static void add_notifications(Suite *suite)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_kicks_without_event_idx);
 	tcase_add_test(tc, test_kicks_with_event_idx);
+	tcase_add_test(tc, test_kick_at_the_third);
+	tcase_add_test(tc, test_kick_at_the_third_without_event_idx);
+	tcase_add_test(tc, test_kicks_stay_off);
 	tcase_add_test(tc, test_kick_at_every_index);
 	tcase_add_test(tc, test_interrupts_without_event_idx);
 	tcase_add_test(tc, test_used_event_window);
