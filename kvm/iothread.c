@@ -47,6 +47,7 @@ struct iothread {
 	u64 poll_rest_until;
 	u64 now;		/* 0: not read in this step */
 	struct iothread_stats stats;
+	bool coarse;		/* no epoll_pwait2(), before Linux 5.11 */
 	int epoll_fd;
 	int wake_fd;
 	char name[THREAD_NAME_MAX];
@@ -301,11 +302,15 @@ static int iothread_sleep(struct iothread *t, struct epoll_event *events)
 
 	if (!patience)
 		return epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT, -1);
-	n = epoll_pwait2(t->epoll_fd, events, EVENTS_PER_WAIT, &timeout, NULL);
-	if (n < 0 && errno == ENOSYS)	/* before Linux 5.11 */
-		n = epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT,
-			       (int)(patience / 1000000) + 1);
-	return n;
+	if (!t->coarse) {
+		n = epoll_pwait2(t->epoll_fd, events, EVENTS_PER_WAIT,
+				 &timeout, NULL);
+		if (n >= 0 || errno != ENOSYS)
+			return n;
+		t->coarse = true;
+	}
+	return epoll_wait(t->epoll_fd, events, EVENTS_PER_WAIT,
+			  (int)(patience / 1000000) + 1);
 }
 
 /* While the thread is awake it looks after all of its clients. */

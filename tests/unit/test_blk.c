@@ -56,6 +56,7 @@ static struct slot slots[SLOTS];
 static unsigned int queue_interrupts[QUEUES_MAX], config_interrupts;
 static u64 irq_delay_ns;	/* of devices opened from now on */
 static bool irq_delay_auto;
+static struct iothread_poll poll;	/* of their threads */
 
 static void on_queue_interrupt(struct virtio_device *d, unsigned int q)
 {
@@ -109,8 +110,10 @@ static void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_
 	nrings = nqueues;
 	arena_init(&arena, 32u << 20);
 	alloc_slots();
-	for (unsigned int i = 0; i < nthreads; i++)
+	for (unsigned int i = 0; i < nthreads; i++) {
 		ck_assert_int_eq(iothread_new(&threads[i], "test"), 0);
+		iothread_set_poll(threads[i], &poll);
+	}
 	ck_assert_int_eq(virtio_blk_new(&blk, &arena.mem, disk, &params), 0);
 	dev = virtio_blk_device(blk);
 	dev->transport = &transport;
@@ -856,19 +859,17 @@ END_TEST
 /* Without a kick, as long as the thread does not sleep. */
 START_TEST(test_polled)
 {
-	const struct iothread_poll always = { .always = true };
 	unsigned int total = test_scale(20000);
 
+	poll.always = true;
 	open_blk(rig_open(NULL, "null:1M"), 1, 1, 64);
-	iothread_stop(threads[0]);
-	iothread_set_poll(threads[0], &always);
-	ck_assert_int_eq(iothread_start(threads[0]), 0);
 	drive(DRIVER_FEATURES);
 	ck_assert_uint_eq(pump(0, total), 0);
 	ck_assert_uint_le(rings[0].kicks, 1);	/* before the first look */
 	ck_assert_uint_ge(STAT(0, kicks_suppressed), STAT(0, batches) - 1);
 	ck_assert_uint_eq(read_once(&iothread_stats(threads[0])->sleeps), 0);
 	close_blk();
+	poll.always = false;
 }
 END_TEST
 

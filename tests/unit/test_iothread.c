@@ -554,8 +554,16 @@ START_TEST(test_poll_adaptive)
 	struct iothread *t = guest_start(&g, &poll);
 	u64 sleeps, polls, cpu;
 
-	for (unsigned int i = 1; i <= 500; i++)
+	/* A machine under load, or valgrind, preempts it now and then. */
+	for (unsigned int i = 1; i <= test_scale(20000); i++) {
 		ck_assert(guest_offer(&g, true, i));
+		if (i > 500 && THREAD_STAT(t, polls_found))
+			break;
+	}
+	if (test_scale(100) < 100) {
+		guest_stop(&g, t);
+		return;		/* its turns take too long to be one's own */
+	}
 	ck_assert_uint_gt(THREAD_STAT(t, polls_found), 0);
 	ck_assert_uint_le(THREAD_STAT(t, polls_found), THREAD_STAT(t, polls));
 	usleep(100000);		/* the last poll is over */
