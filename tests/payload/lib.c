@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What every case stands on: console, interrupts, PCI configuration, start.
+ * What every guest stands on: console, command line, PCI configuration, ends.
  */
 #include "payload.h"
 #include <stdarg.h>
@@ -10,24 +10,8 @@
 #define LSR_THRE 0x20
 #define PM1_CONTROL 0x604
 #define S5_NOW (5 << 10 | 1 << 13)
-#define LAPIC_SPURIOUS 0xf0
-#define LAPIC_ON 0x1ff
-#define IOAPIC 0xfec00000u
 
-struct idt_gate {
-	u16 offset_low, selector, type, offset_high;
-};
-
-struct idt_gate idt[256];
-volatile u32 irq_count[256];
-void (*volatile irq_hook)(u32 vector);
 const struct hvm_start_info *start_info;
-extern const u8 irq_stubs[];
-extern const u8 idt_pointer[];
-
-void irq_dispatch(u32 vector);
-void payload_main(const struct hvm_start_info *info);
-
 void *memset(void *to, int byte, size_t len)
 {
 	void *d = to;
@@ -147,6 +131,19 @@ static const char *param_text(const char *name)
 	return NULL;
 }
 
+bool param_is(const char *name, const char *value)
+{
+	const char *s = param_text(name);
+
+	if (!s)
+		return false;
+	while (*value && *s == *value) {
+		s++;
+		value++;
+	}
+	return !*value && (!*s || *s == ' ');
+}
+
 u32 param(const char *name, u32 otherwise)
 {
 	const char *s = param_text(name);
@@ -157,55 +154,6 @@ u32 param(const char *name, u32 otherwise)
 	for (; *s >= '0' && *s <= '9'; s++)
 		v = v * 10 + (u32)(*s - '0');
 	return v;
-}
-
-void irq_dispatch(u32 vector)
-{
-	if (vector < 32) {
-		print("FAIL exception %u\n", vector);
-		power_off();
-	}
-	irq_count[vector]++;
-	if (irq_hook)
-		irq_hook(vector);
-	write32(LAPIC + LAPIC_EOI, 0);
-}
-
-void irq_init(void)
-{
-	outb(0x21, 0xff);	/* the old PICs stay silent */
-	outb(0xa1, 0xff);
-	write32(LAPIC + LAPIC_SPURIOUS, LAPIC_ON);
-}
-
-static void idt_init(void)
-{
-	for (u32 i = 0; i < 256; i++) {
-		u32 stub = (u32)irq_stubs + 16 * i;
-
-		idt[i] = (struct idt_gate){
-			.offset_low = (u16)stub,
-			.selector = 8,
-			.type = 0x8e00,
-			.offset_high = (u16)(stub >> 16),
-		};
-	}
-}
-
-void ioapic_route(u32 pin, u8 vector, bool level, bool low)
-{
-	write32(IOAPIC, 0x10 + 2 * pin + 1);
-	write32(IOAPIC + 0x10, 0);	/* to APIC 0 */
-	write32(IOAPIC, 0x10 + 2 * pin);
-	write32(IOAPIC + 0x10, vector | (u32)level << 15 | (u32)low << 13);
-}
-
-void linger(void)
-{
-	u64 end = rdtsc() + 100000000;
-
-	while (rdtsc() < end)
-		let_irqs_in();
 }
 
 static u16 pci_select(u8 slot, u8 reg)
@@ -231,39 +179,4 @@ void pci_write(u8 slot, u8 reg, u32 value, u8 len)
 		outw(port, (u16)value);
 	else
 		outl(port, value);
-}
-
-/* Whether the parameter @text, which ends with a space or NUL, is @name. */
-static bool same_word(const char *text, const char *name)
-{
-	while (*name && *text == *name) {
-		text++;
-		name++;
-	}
-	return !*name && (!*text || *text == ' ');
-}
-
-static void run_case(const struct payload_case *c, const char *name)
-{
-	for (; c->name; c++) {
-		if (!same_word(name, c->name))
-			continue;
-		c->run();
-		print("PASS\n");
-		power_off();
-	}
-}
-
-void payload_main(const struct hvm_start_info *info)
-{
-	const char *name;
-
-	start_info = info;
-	idt_init();
-	name = param_text("case");
-	CHECK(name);
-	run_case(machine_cases, name);
-	run_case(blk_cases, name);
-	run_case(queue_cases, name);
-	CHECK(!"no such case");
 }

@@ -54,12 +54,14 @@ void *memcpy(void *to, const void *from, size_t len);
 int memcmp(const void *a, const void *b, size_t len);
 /* The number behind "name=" on the command line, or @otherwise. */
 u32 param(const char *name, u32 otherwise);
+/* Whether there is "name=value" on it. */
+bool param_is(const char *name, const char *value);
 
 /* lib.c: ends */
 void power_off(void) __attribute__((noreturn));
 void halt(void) __attribute__((noreturn));
 
-/* lib.c: interrupts, by the local APIC */
+/* main.c: interrupts, by the local APIC */
 #define LAPIC 0xfee00000u
 #define LAPIC_EOI 0xb0
 #define LAPIC_ICR_LOW 0x300
@@ -126,10 +128,10 @@ static inline u32 inl(u16 port)
 
 static inline u64 rdtsc(void)
 {
-	u64 v;
+	u32 low, high;
 
-	__asm__ volatile("rdtsc" : "=A"(v));
-	return v;
+	__asm__ volatile("rdtsc" : "=a"(low), "=d"(high));
+	return (u64)high << 32 | low;
 }
 
 static inline void cpuid(u32 leaf, u32 index, u32 r[4])
