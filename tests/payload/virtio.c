@@ -132,10 +132,15 @@ void msix_on(struct device *dev)
 
 void msix_set(struct device *dev, u32 entry, u8 vector)
 {
+	msix_route(dev, entry, vector, 0);
+}
+
+void msix_route(struct device *dev, u32 entry, u8 vector, u8 apic)
+{
 	u32 at = dev->msix_table + 16 * entry;
 
 	write32(at + 12, 1);
-	write32(at, LAPIC);
+	write32(at, LAPIC | (u32)apic << 12);
 	write32(at + 4, 0);
 	write32(at + 8, vector);
 	write32(at + 12, 0);

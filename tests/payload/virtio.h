@@ -120,9 +120,10 @@ void device_ok(struct device *dev);
 u8 device_status(const struct device *dev);
 u64 device_sectors(const struct device *dev);
 
-/* MSI-X: turn it on; one vector's message, mask and pending bit */
+/* MSI-X: turn it on; one vector's message (to APIC 0, or @apic), mask, pending bit */
 void msix_on(struct device *dev);
 void msix_set(struct device *dev, u32 entry, u8 vector);
+void msix_route(struct device *dev, u32 entry, u8 vector, u8 apic);
 void msix_mask(struct device *dev, u32 entry, bool masked);
 bool msix_pending(struct device *dev, u32 entry);
 
