@@ -143,6 +143,7 @@ image() { rm -f "$1"; truncate -s "$2" "$1"; }
 same() { [ "$2" = "$3" ] || echo " $1: $3, not $2."; }
 
 source tests/payload/guests.sh
+source tests/payload/ring3.sh
 source tests/payload/wrong.sh
 source tests/payload/figures.sh
 
@@ -166,6 +167,7 @@ else
 	machine_guests
 	disk_guests
 	ending_guests
+	ring3_guests
 	wrong_files
 	wrong_options
 	wrong_disks

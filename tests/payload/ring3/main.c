@@ -229,9 +229,11 @@ static void pass(void)
 	for (u32 n = 0; n < nr_cpus; n++)
 		while (!cpus[n].done)
 			__builtin_ia32_pause();
-	for (u32 i = 0; i < nr_queues; i++)
-		CHECK(!lanes[i].errors && !lanes[i].mismatches &&
-		      lanes[i].completed == lanes[i].requests);
+	for (u32 i = 0; i < nr_queues; i++) {
+		CHECK(!lanes[i].errors);
+		CHECK(!lanes[i].mismatches);
+		CHECK(lanes[i].completed == lanes[i].requests);
+	}
 }
 
 /* The latency that @part of a thousand requests did not exceed. */
