@@ -135,7 +135,7 @@ leave_ring3:
 	pop %rbx
 	ret
 
-/* A queue's interrupt; kernel mode may be slow, so it only counts.  16 bytes apart. */
+/* A queue's interrupt; kernel mode may be slow, so it only counts.  32 bytes apart. */
 	.macro irq_stub n
 	.align 32
 	push %rax
