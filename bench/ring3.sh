@@ -26,6 +26,9 @@ if [ ! -r /dev/kvm ] || [ ! -w /dev/kvm ]; then
 	echo "ring3.sh: no /dev/kvm that can be used: nothing to measure" >&2
 	exit 1
 fi
+read -r load _ < /proc/loadavg
+[ "${load%.*}" -lt 1 ] ||
+	echo "ring3.sh: load $load before the first run: others use the cores, the figures will mean little" >&2
 mkdir -p "$dir"
 "$top/tests/payload/ring3/build.sh" "$dir"
 trap 'rm -f "$file"' EXIT
