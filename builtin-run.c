@@ -36,6 +36,7 @@ struct run {
 	const char *console_spec;
 	const char *stats_path;
 	unsigned int cpus;
+	bool dedicated;
 	u64 mem;
 	bool hugepages;
 	unsigned int timeout;
@@ -65,6 +66,30 @@ static int run_add_drive(void *ctx, const char *text)
 	err = drive_parse(&run->drives[run->ndrives], text, run->ndrives);
 	if (!err)
 		run->ndrives++;
+	return err;
+}
+
+/* "N[,dedicated=on]" */
+static int run_set_cpus(void *ctx, const char *text)
+{
+	struct run *run = ctx;
+	const struct option_spec keys[] = {
+		{ .name = "dedicated", .kind = OPTION_FLAG,
+		  .value = &run->dedicated, .arg = "on|off" },
+		{ .name = NULL },
+	};
+	const char *number;
+	char *copy;
+	int err;
+
+	err = options_parse_keys(keys, "--cpus", text, &copy, &number);
+	if (err)
+		return err;
+	err = parse_number(number, 1, arch_max_cpus, &run->cpus);
+	if (err)
+		log_error("--cpus %s: not a number from 1 to %u", number,
+			  arch_max_cpus);
+	free(copy);
 	return err;
 }
 
@@ -108,8 +133,8 @@ static int run_parse(struct run *run, int argc, char **argv)
 		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
 		  "kernel command line; a console= is added if it has none",
 		  NULL },
-		{ 'c', "cpus", OPTION_UINT, &run->cpus, 1, arch_max_cpus, "N",
-		  "vCPUs (1)", NULL },
+		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,dedicated=on]",
+		  "vCPUs (1); dedicated: each has a host core of its own", run_set_cpus },
 		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
 		{ 'd', "disk", OPTION_CALL, run, 0, 0, "PATH[,KEY=VALUE...]",
@@ -317,6 +342,7 @@ static int vm_build(struct run *run)
 	};
 	int err;
 
+	vm->dedicated = run->dedicated;
 	err = vm_init(vm, run->cpus, run->mem, run->hugepages);
 	if (err)
 		return err;

@@ -40,29 +40,30 @@ bool parse_size(const char *text, u64 *bytes)
 	return true;
 }
 
-static bool parse_uint(const char *text, u64 *value)
+int parse_number(const char *text, u64 min, u64 max, unsigned int *value)
 {
+	u64 number;
 	char *end;
 
 	if (!isdigit((unsigned char)*text))
-		return false;
+		return -EINVAL;
 	errno = 0;
-	*value = strtoull(text, &end, 10);
-	return !errno && !*end;
+	number = strtoull(text, &end, 10);
+	if (errno || *end || number < min || number > max)
+		return -EINVAL;
+	*value = (unsigned int)number;
+	return 0;
 }
 
 static int set_uint(const struct option_spec *s, const char *what,
 		    const char *text)
 {
-	u64 value;
-
-	if (!parse_uint(text, &value) || value < s->min || value > s->max) {
+	if (parse_number(text, s->min, s->max, s->value)) {
 		log_error("%s %s: not a number from %llu to %llu", what, text,
 			  (unsigned long long)s->min,
 			  (unsigned long long)s->max);
 		return -EINVAL;
 	}
-	*(unsigned int *)s->value = (unsigned int)value;
 	return 0;
 }
 
@@ -96,17 +97,12 @@ static int set_choice(const struct option_spec *s, const char *what,
 
 	for (unsigned int i = 0; arg; i++) {
 		const char *next = strchr(arg, '|');
-		u64 number;
+		unsigned int number = 0;
 
-		if (isupper((unsigned char)*arg)) {
-			if (parse_uint(text, &number) && number >= s->min &&
-			    number <= s->max) {
-				*choice = (struct option_choice){
-					i, (unsigned int)number };
-				return 0;
-			}
-		} else if (is_alternative(arg, text)) {
-			*choice = (struct option_choice){ i, 0 };
+		if (isupper((unsigned char)*arg) ?
+			    !parse_number(text, s->min, s->max, &number) :
+			    is_alternative(arg, text)) {
+			*choice = (struct option_choice){ i, number };
 			return 0;
 		}
 		arg = next ? next + 1 : NULL;

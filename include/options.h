@@ -53,6 +53,9 @@ void options_help(const struct option_spec *specs);
 int options_parse_keys(const struct option_spec *keys, const char *option,
 		       const char *text, char **copy, const char **first);
 
+/* A decimal number from @min to @max.  0 or -EINVAL, without a message. */
+int parse_number(const char *text, u64 min, u64 max, unsigned int *value);
+
 /* "512M" to bytes.  False if it is no size. */
 bool parse_size(const char *text, u64 *bytes);
 

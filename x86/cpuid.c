@@ -216,12 +216,20 @@ static void cpuid_amd(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	}
 }
 
-/* Guests look for the signature; its features are left as KVM has them. */
-static void cpuid_hypervisor(struct kvm_cpuid2 *cpuid)
+/*
+ * Guests look for the signature; its features are left as KVM has them, poll
+ * control among them.  The hint lets Linux load its haltpoll driver: it polls
+ * in the guest, and tells KVM not to, before it halts.
+ */
+static void cpuid_hypervisor(struct kvm_cpuid2 *cpuid,
+			     const struct cpuid_vcpu *vcpu)
 {
 	static const char signature[12] = "KVMKVMKVM";
 	struct kvm_cpuid_entry2 *e;
 
+	if (vcpu->dedicated)
+		cpuid_get(cpuid, KVM_CPUID_FEATURES)->edx |=
+			1u << KVM_HINTS_REALTIME;
 	if (cpuid_find(cpuid, KVM_CPUID_SIGNATURE))
 		return;
 	e = cpuid_append(cpuid, KVM_CPUID_SIGNATURE, 0, 0);
@@ -240,7 +248,7 @@ void cpuid_adapt(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	cpuid_topology(cpuid, 0x1f, vcpu);
 	if (cpuid_is_amd(cpuid))
 		cpuid_amd(cpuid, vcpu);
-	cpuid_hypervisor(cpuid);
+	cpuid_hypervisor(cpuid, vcpu);
 }
 
 /* KVM says E2BIG until there is room for all; NULL with errno set. */
@@ -268,6 +276,7 @@ int cpuid_init(struct vcpu *vcpu)
 	const struct cpuid_vcpu self = {
 		.id = vcpu->id,
 		.ncpus = vcpu->vm->ncpus,
+		.dedicated = vcpu->vm->dedicated,
 		.tsc_deadline = ioctl(vcpu->vm->fd, KVM_CHECK_EXTENSION,
 				      KVM_CAP_TSC_DEADLINE_TIMER) > 0,
 	};

@@ -34,6 +34,7 @@ struct vm {
 	int kvm_fd;
 	int fd;
 	unsigned int ncpus;
+	bool dedicated;		/* the guest may know: vCPUs have cores of their own */
 	struct vcpu **vcpus;
 	struct guest_memory mem;
 	struct bus mmio;

@@ -14,7 +14,7 @@ own_memory() {
 
 	wanted "own memory at most 5 MiB" || return 0
 	image "$dir/disk.img" 1M
-	if ! start "mq spin=1" --mem 512M --disk "$dir/disk.img,queues=4"; then
+	if ! start "mq spin=1" --mem 512M --disk "$dir/disk.img,queues=4,poll=off"; then
 		finish
 		fails "not READY"
 		return

@@ -229,6 +229,18 @@ START_TEST(test_rest_is_kept)
 }
 END_TEST
 
+/* The hint is the user's to give; KVM's features stay. */
+START_TEST(test_dedicated)
+{
+	struct cpuid_vcpu self = { .ncpus = 1, .dedicated = _i };
+
+	add_intel();
+	cpuid_adapt(cpuid, &self);
+	ck_assert_uint_eq(leaf(0x40000001, 0)->edx, _i);
+	ck_assert_uint_eq(leaf(0x40000001, 0)->eax, 0x01007efb);
+}
+END_TEST
+
 START_TEST(test_poor_host)
 {
 	char name[12];
@@ -259,6 +271,7 @@ static Suite *cpuid_suite(void)
 	tcase_add_loop_test(tc, test_intel_caches, 0, n);
 	tcase_add_loop_test(tc, test_amd, 0, n);
 	tcase_add_test(tc, test_rest_is_kept);
+	tcase_add_loop_test(tc, test_dedicated, 0, 2);
 	tcase_add_test(tc, test_poor_host);
 	suite_add_tcase(suite, tc);
 	return suite;
