@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh build|test|demo... - install the distribution packages that are missing
+# setup.sh build|test|demo|bench... - install the distribution packages that are missing
 #
 # On Debian, and what derives from it, this says what it installs and why, and
 # asks root or sudo.  Elsewhere it prints what is needed and stops.  When nothing
@@ -26,15 +26,20 @@ test='
 check valgrind: unit tests
 sparse cppcheck: static checks
 strace: to count system calls'
+bench='
+valgrind: callgrind counts instructions where the CPU does not
+dwarves: pahole shows the layout of structs
+jq: medians, tables and comparisons of results'
 
 wanted=''
-[ $# -gt 0 ] || die "usage: setup.sh build|test|demo..."
+[ $# -gt 0 ] || die "usage: setup.sh build|test|demo|bench..."
 for what; do
 	case $what in
 	build) wanted=$wanted$build ;;
 	demo)  wanted=$wanted$build$emulate ;;
 	test)  wanted=$wanted$build$emulate$test ;;
-	*)     die "unknown: $what (build, test or demo)" ;;
+	bench) wanted=$wanted$bench ;;
+	*)     die "unknown: $what (build, test, demo or bench)" ;;
 	esac
 done
 lines() { echo "$wanted" | awk 'NF && !seen[$0]++'; }
