@@ -106,6 +106,19 @@ sparse: $(OUT)/dsdt.hex
 .PHONY: unit
 unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
 
+# The ring benchmark.  --wrap lets it count the calls that lkvm's code makes.
+RING_OBJS := bench/ring.o bench/ring_device.o bench/ring_lane.o
+RING_OBJS += bench/ring_driver.o bench/ring_lines.o bench/ring_bare.o
+RING_OBJS += bench/ring_count.o
+RING_WRAP := malloc calloc realloc free aligned_alloc posix_memalign
+RING_WRAP += pthread_mutex_lock pthread_cond_wait pthread_cond_signal
+RING_WRAP += pthread_cond_broadcast sem_wait sem_post
+RING_WRAP += io_submit io_getevents epoll_wait poll read write
+
+$(OUT)/bench/ring: $(RING_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
+	$(call say,LINK,$@)
+	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) $(LDFLAGS) $(RING_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
 	install -D -m 644 docs/lkvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/lkvm.1
