@@ -4,6 +4,7 @@
 # make demo       set up, build, and show a guest with a four-queue disk
 # make test       set up, build, and run every test
 # make check      the tests that need no virtual machine (the inner loop)
+# make bench      what a request costs, without a virtual machine (QUICK=1)
 # make install    DESTDIR= PREFIX=
 #
 # ARCH=x86|powerpc CROSS_COMPILE=PREFIX- V=1 (show commands) C=1 (sparse, too)
@@ -56,7 +57,7 @@ ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
 endif
 
-.PHONY: all demo test check install clean distclean
+.PHONY: all demo test check bench install clean distclean
 all: $(OUT)/lkvm
 
 $(OUT)/lkvm: $(MAIN_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
@@ -134,6 +135,11 @@ test:
 
 check:
 	$(Q)tests/check.sh
+
+bench:
+	$(Q)scripts/setup.sh build bench
+	$(Q)$(MAKE) --no-print-directory $(OUT)/bench/ring
+	$(Q)RING=$(OUT)/bench/ring bench/ring.sh
 
 clean:
 	$(Q)find build -mindepth 1 -maxdepth 1 ! -name cache -exec rm -rf {} + 2>/dev/null || true
