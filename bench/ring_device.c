@@ -21,11 +21,12 @@ static struct ring rings[RING_QUEUES_MAX];
 static struct iothread *threads[RING_QUEUES_MAX];
 static struct guest_memory memory;
 
-static void on_queue_interrupt(struct virtio_device *dev, unsigned int q)
+static bool on_queue_interrupt(struct virtio_device *dev, unsigned int q)
 {
 	const struct ring_run *run = dev->transport_priv;
 
 	event_signal(lanes[q % run->threads].call_fd);
+	return true;
 }
 
 static void on_config_interrupt(struct virtio_device *dev)

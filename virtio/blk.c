@@ -408,8 +408,10 @@ static void blk_interrupt(struct blk_queue *q)
 	if (delay && iothread_now(q->thread) - q->irq.since < delay)
 		return;
 	q->irq.wanted = false;
-	count(&q->stats.interrupts, 1);
-	dev->transport->queue_interrupt(dev, blk_queue_index(q));
+	if (dev->transport->queue_interrupt(dev, blk_queue_index(q)))
+		count(&q->stats.interrupts, 1);
+	else
+		count(&q->stats.suppressed, 1);
 }
 
 static void blk_irq_learn(struct blk_queue *q, unsigned int completions)

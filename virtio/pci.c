@@ -51,7 +51,7 @@ static struct virtio_pci *to_virtio_pci(struct pci_function *fn)
 }
 
 
-static void vp_queue_interrupt(struct virtio_device *dev, unsigned int q)
+static bool vp_queue_interrupt(struct virtio_device *dev, unsigned int q)
 {
 	struct virtio_pci *vp = dev->transport_priv;
 	u16 vector;
@@ -59,11 +59,13 @@ static void vp_queue_interrupt(struct virtio_device *dev, unsigned int q)
 	if (!msix_enabled(vp->msix)) {
 		__atomic_fetch_or(&vp->isr, ISR_QUEUE, __ATOMIC_RELEASE);
 		pci_function_intx(&vp->fn);
-		return;
+		return true;
 	}
 	vector = read_once(&vp->queue_vector[q]);
-	if (vector != VIRTIO_MSI_NO_VECTOR)
-		event_signal(msix_fd(vp->msix, vector));
+	if (vector == VIRTIO_MSI_NO_VECTOR)	/* the driver polls it */
+		return false;
+	event_signal(msix_fd(vp->msix, vector));
+	return true;
 }
 
 static void vp_config_interrupt(struct virtio_device *dev)

@@ -35,7 +35,8 @@ struct virtio_device_ops {
 
 /* What a device asks of its transport; any thread. */
 struct virtio_transport_ops {
-	void (*queue_interrupt)(struct virtio_device *dev, unsigned int q);
+	/* On @q's I/O thread.  False: it has no vector, the driver polls it. */
+	bool (*queue_interrupt)(struct virtio_device *dev, unsigned int q);
 	void (*config_interrupt)(struct virtio_device *dev);
 };
 

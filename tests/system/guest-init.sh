@@ -29,7 +29,9 @@ load_modules() {
 		case $module in
 		pvpanic*) flag nopvpanic && continue ;;
 		esac
-		insmod "/modules/$module" || say "insmod=$module failed"
+		# What modprobe would find on the command line.
+		insmod "/modules/$module" $(sed -n "s/.*\b${module%.ko}\.\([a-z_]*=[^ ]*\).*/\1/p" /proc/cmdline) ||
+			say "insmod=$module failed"
 	done < /modules.list
 }
 
@@ -124,6 +126,14 @@ task_depth64() {
 		--iodepth=64 --size=100% --runtime="$(param seconds)" --time_based > /tmp/fio 2>&1
 	say "fio=$? io=$(sed -n 's/.*issued rwts: total=\([0-9]*\).*/\1/p' /tmp/fio)" \
 		"iops=$(sed -n 's/.*IOPS=\([^,]*\),.*/\1/p' /tmp/fio)"
+}
+
+# The driver polls for completions itself: virtio_blk.poll_queues=N.
+task_poll_queues() {
+	say "io_poll=$(cat /sys/block/vda/queue/io_poll)"
+	fio --name=poll --filename=/dev/vda --ioengine=io_uring --hipri --direct=1 --rw=randwrite --bs=4k \
+		--size=1M --verify=crc32c --verify_fatal=1 > /tmp/fio 2>&1
+	say "fio=$? io=$(sed -n 's/.*issued rwts: total=\([0-9,]*\).*/\1/p' /tmp/fio)"
 }
 
 task_root() {

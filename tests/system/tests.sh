@@ -54,9 +54,10 @@ guest() {
 	fail "exit status $got, not $want: $(tail -qn 1 "$log.err")"
 }
 
-# ready [OPTION...]: a guest that stays; on return it is up and its init waits.
+# ready [OPTION...]: a guest that stays; on return it is up and its init waits,
+# after other $tasks.
 ready() {
-	start ready "$@"
+	start "${tasks-}ready" "$@"
 	for _ in $(seq $((limit * 5))); do
 		sleep 0.2
 		! grep -q '^GUEST ready' "$log" || return 0
@@ -202,6 +203,51 @@ test_intx() {
 	params=pci=nomsi
 	guest 0 intx,readback -c 2 -d /scratch/a.img,queues=2
 	has vectors=0 intx=1 readback_vda=good end
+}
+
+# Queues that the driver polls have no vector, and get no interrupt.
+test_poll_queues() {
+	image a.img 64M
+	stats=$log.json params=virtio_blk.poll_queues=2
+	guest 0 poll_queues,mq -c 4 -d /scratch/a.img,queues=4 --stats "$stats"
+	has io_poll=1 queues=4 vectors=2 'fio=0 .*' end
+	check "$(jq '[.disks[0].queues[2,3].requests] | add' "$stats")" -ge 512
+	check "$(jq '[.disks[0].queues[2,3].interrupts] | add' "$stats")" = 0
+}
+
+# Nanoseconds of CPU that the threads of the running guest took, by name.
+cpu_ns() {
+	local task
+	for task in "/proc/$(lkvm_pid)/task"/*; do
+		! grep -q "$1" "$task/comm" || cut -d ' ' -f 1 "$task/schedstat"
+	done | awk '{ sum += $1 } END { print sum + 0 }'
+}
+
+# After some I/O, the threads of four queues that poll for up to 20 ms sleep.
+test_idle_costs_nothing() {
+	local before
+	tasks=mq,
+	ready -c 2 -d null:1G,queues=4,poll=20000
+	sleep 5
+	before=$(cpu_ns lkvm/vda)
+	sleep 5
+	before=$(($(cpu_ns lkvm/vda) - before))
+	echo "# I/O threads of an idle guest: $((before / 1000)) us of CPU in 5 s"
+	check $before -le 25000000
+	stop TERM 143
+}
+
+# Where a longer look finds work the thread polls by itself, and kicks are rare.
+test_polls_by_itself() {
+	null_blk
+	stats=$log.json params=seconds=4
+	guest 0 depth64 -c 1 -d /dev/nullb0,queues=1,poll=20000 --stats "$stats"
+	has 'fio=0 .*' end
+	echo "# poll=20000: $(total polls_found) of $(total polls) polls found work;" \
+		"$(total kicks) kicks for $(total batches) batches, $(said iops) IOPS"
+	check "$(total polls_found)" -gt 0
+	check "$(total kicks)" -lt "$(total batches)"
+	check "$(total kicks_suppressed)" -gt 0
 }
 
 null_blk() {

@@ -58,13 +58,14 @@ static u64 irq_delay_ns;	/* of devices opened from now on */
 static bool irq_delay_auto;
 static struct iothread_poll poll;	/* of their threads */
 
-static void on_queue_interrupt(struct virtio_device *d, unsigned int q)
+static bool on_queue_interrupt(struct virtio_device *d, unsigned int q)
 {
 	u64 one = 1;
 
 	(void)d;
 	__atomic_fetch_add(&queue_interrupts[q], 1, __ATOMIC_RELAXED);
 	expect(write(rings[q].call_fd, &one, sizeof(one)) == sizeof(one));
+	return true;
 }
 
 static void on_config_interrupt(struct virtio_device *d)
