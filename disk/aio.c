@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Linux AIO back end, for raw images and block devices with O_DIRECT: from a
- * request to an iocb, and from its result to done().
+ * The back end for raw images and block devices: from a request to an iocb,
+ * which describes a kernel call to every engine, and from its result to done().
  *
  * stage() fills in the iocb and leaves it to the thread's AIO context
- * (aio_context.c), which submits and reaps.  A short transfer is continued, a
+ * (aio_context.h), whose engine submits and reaps.  A short transfer is continued, a
  * read behind the end of the file gives zeroes.  Every staged request gets
  * done() exactly once.  open, close, queue_init and queue_exit run at set-up
  * and tear-down; all else on the I/O thread, without an allocation or a copy
@@ -328,7 +328,7 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 	struct aio_queue *aq;
 	int err;
 
-	err = aio_context_get(thread, image->path, q->depth, &ctx);
+	err = aio_context_get(thread, &aio_native, image->path, q->depth, &ctx);
 	if (err)
 		return err;
 	aq = aligned_alloc(AIO_LINE, AIO_LINE);

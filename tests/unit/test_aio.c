@@ -457,7 +457,8 @@ static struct iothread *told_start(void)
 	fault_host.submit = told_submit;
 	fault_host.reap = told_reap;
 	ck_assert_int_eq(iothread_new(&thread, "told"), 0);
-	ck_assert_int_eq(aio_context_get(thread, "told", 8, &told_ctx), 0);
+	ck_assert_int_eq(aio_context_get(thread, &aio_native, "told", 8,
+					 &told_ctx), 0);
 	for (unsigned int i = 0; i < 3; i++)
 		aio_call_init(told_ctx, &told[i].call, told_complete);
 	ck_assert_int_eq(iothread_start(thread), 0);
