@@ -30,7 +30,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 LIB_OBJS := kvm/event.o kvm/iothread.o
 LIB_OBJS += virtio/virtqueue.o virtio/blk.o virtio/pace.o
 LIB_OBJS += disk/disk.o disk/merge.o disk/aio.o disk/aio_context.o
-LIB_OBJS += disk/native.o disk/null.o disk/image.o
+LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o disk/image.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/pci.o virtio/pci_regs.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o
@@ -52,7 +52,7 @@ BASE_FLAGS += -iquote $(OUT) -DLKVM_VERSION='"$(VERSION)"' $(WARNINGS)
 # sparse has no -iquote: what stands before -I- is for quotes only.
 SPARSE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -I$(OUT) -I-
 SPARSE_FLAGS += -DLKVM_VERSION='"$(VERSION)"'
-LIBS := -laio -ljansson
+LIBS := -laio -luring -ljansson
 
 ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))

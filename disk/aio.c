@@ -36,10 +36,15 @@ struct aio_req {
 
 _Static_assert(sizeof(struct aio_req) == AIO_LINE, "one line per request");
 
+struct aio_disk {
+	struct image image;
+	const struct aio_engine *engine;
+};
+
 /* Constant while the thread runs. */
 struct aio_queue {
 	struct aio_context *ctx;
-	struct image *image;
+	const struct image *image;
 	struct aio_req *reqs;
 	u64 offset_mask;
 	u64 mem_mask;
@@ -323,14 +328,17 @@ static struct aio_req *aio_reqs_new(struct aio_queue *aq, unsigned int depth)
 
 static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 {
-	struct image *image = q->disk->priv;
+	const struct aio_disk *ad = q->disk->priv;
+	const struct image *image = &ad->image;
 	struct aio_context *ctx;
 	struct aio_queue *aq;
 	int err;
 
-	err = aio_context_get(thread, &aio_native, image->path, q->depth, &ctx);
+	err = aio_context_get(thread, ad->engine, image->path, q->depth, &ctx);
 	if (err)
 		return err;
+	aio_context_add_file(ctx, image->fd);
+	aio_context_add_file(ctx, image->buffered_fd);
 	aq = aligned_alloc(AIO_LINE, AIO_LINE);
 	if (!aq)
 		goto no_memory;
@@ -372,30 +380,60 @@ static bool aio_match(const char *path)
 	return true;
 }
 
+static void aio_choose_engine(struct aio_disk *ad, struct disk_info *info,
+			      enum disk_engine wanted)
+{
+	static const struct aio_engine *const engines[] = {
+		[DISK_ENGINE_NATIVE] = &aio_native,
+		[DISK_ENGINE_IO_URING] = &aio_uring,
+		[DISK_ENGINE_THREADS] = &aio_threads,
+	};
+
+	info->engine_why = "as asked for";
+	if (wanted == DISK_ENGINE_AUTO) {
+		wanted = info->direct ? DISK_ENGINE_NATIVE :
+					DISK_ENGINE_THREADS;
+		info->engine_why =
+			info->direct ?
+				"direct I/O, which io_submit does not wait for" :
+				"the host's page cache would block io_submit";
+	}
+	if (wanted == DISK_ENGINE_IO_URING &&
+	    !aio_uring_allowed(ad->image.path)) {
+		wanted = DISK_ENGINE_NATIVE;
+		info->engine_why = "the kernel refuses io_uring";
+	}
+	ad->engine = engines[wanted];
+	info->engine = ad->engine->name;
+}
+
 static int aio_open(struct disk *disk, const struct disk_params *params)
 {
-	struct image *image;
+	struct aio_disk *ad;
 	int err;
 
-	image = calloc(1, sizeof(*image));
-	if (!image) {
+	ad = calloc(1, sizeof(*ad));
+	if (!ad) {
 		log_error("--disk %s: out of memory", params->path);
 		return -ENOMEM;
 	}
-	err = image_open(image, &disk->info, params);
+	err = image_open(&ad->image, &disk->info, params);
 	if (err) {
-		image_close(image);
-		free(image);
+		image_close(&ad->image);
+		free(ad);
 		return err;
 	}
-	disk->priv = image;
+	aio_choose_engine(ad, &disk->info, params->engine);
+	disk->priv = ad;
 	return 0;
 }
 
 static void aio_close(struct disk *disk)
 {
-	image_close(disk->priv);
-	free(disk->priv);
+	struct aio_disk *ad = disk->priv;
+
+	image_close(&ad->image);
+	free(ad);
 }
 
 const struct disk_ops disk_aio_ops = {

@@ -66,6 +66,12 @@ int aio_context_start(struct iothread_client *c)
 	return err;
 }
 
+/* An engine that the kernel refuses becomes native. */
+static size_t aio_context_size(const struct aio_engine *engine)
+{
+	return engine->size > aio_native.size ? engine->size : aio_native.size;
+}
+
 static int aio_context_new(struct iothread *thread,
 			   const struct aio_engine *engine, const char *path,
 			   struct aio_context **ctxp)
@@ -73,12 +79,12 @@ static int aio_context_new(struct iothread *thread,
 	struct aio_context *ctx;
 	int err;
 
-	ctx = aligned_alloc(AIO_LINE, engine->size);
+	ctx = aligned_alloc(AIO_LINE, aio_context_size(engine));
 	if (!ctx) {
 		log_error("--disk %s: out of memory", path);
 		return -ENOMEM;
 	}
-	memset(ctx, 0, engine->size);
+	memset(ctx, 0, aio_context_size(engine));
 	ctx->path = path;
 	ctx->engine = engine;
 	ctx->client.ops = &engine->thread;
@@ -131,6 +137,16 @@ void aio_context_put(struct aio_context *ctx)
 	free(ctx->deferred);
 	free(ctx->pending);
 	free(ctx);
+}
+
+void aio_context_add_file(struct aio_context *ctx, int fd)
+{
+	if (fd < 0 || ctx->nfiles == AIO_FILES)
+		return;
+	for (unsigned int i = 0; i < ctx->nfiles; i++)
+		if (ctx->files[i] == fd)
+			return;
+	ctx->files[ctx->nfiles++] = fd;
 }
 
 void aio_call_init(struct aio_context *ctx, struct aio_call *call,

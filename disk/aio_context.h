@@ -22,6 +22,8 @@
 
 #define AIO_LINE 128		/* one cache line on POWER8 */
 
+#define AIO_FILES 16		/* known to a context, the first ones */
+
 #define AIO_SIGNAL 1	/* IOCB_FLAG_RESFD of linux/aio_abi.h */
 
 /* Part of the owner's request.  One kernel call, as an iocb for all engines. */
@@ -37,7 +39,10 @@ struct aio_engine {
 	const char *name;
 	struct iothread_ops thread;	/* start is aio_context_start() */
 	size_t size;	/* of its context, which begins with struct aio_context */
-	/* Before the thread runs.  0 or -errno, with a message. */
+	/*
+	 * Before the thread runs.  0 or -errno, with a message.  May make
+	 * native the context's engine, and start that.
+	 */
 	int (*start)(struct aio_context *ctx);
 	/* Undoes start, after the thread has stopped. */
 	void (*stop)(struct aio_context *ctx);
@@ -61,9 +66,16 @@ struct aio_context {
 	bool started;
 	unsigned int users;	/* queues */
 	const char *path;	/* of the first, for messages */
+	unsigned int nfiles;	/* that calls name, for io_uring to register: */
+	int files[AIO_FILES];
 };
 
 extern const struct aio_engine aio_native;
+extern const struct aio_engine aio_uring;
+extern const struct aio_engine aio_threads;
+
+/* Whether the kernel lets @path have io_uring; if not, warns that native is used. */
+bool aio_uring_allowed(const char *path);
 
 /*
  * Before @thread runs: its context for @engine, with room for @depth calls more.
@@ -75,6 +87,9 @@ int aio_context_get(struct iothread *thread, const struct aio_engine *engine,
 		    struct aio_context **ctxp);
 /* After the thread has stopped; it must not be started again. */
 void aio_context_put(struct aio_context *ctx);
+
+/* Calls will name @fd, if it is not -1.  Before the thread runs. */
+void aio_context_add_file(struct aio_context *ctx, int fd);
 
 void aio_call_init(struct aio_context *ctx, struct aio_call *call,
 		   void (*complete)(struct aio_call *call, long res));

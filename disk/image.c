@@ -370,7 +370,7 @@ static void image_settle(struct image *img, struct disk_info *info)
 	if (!img->direct) {
 		img->mem_align = 1;
 		img->offset_align = 1;
-		log_warn("--disk %s: no direct I/O here, so the host's page cache is used and a request may block its I/O thread; ext4, XFS and block devices do better",
+		log_warn("--disk %s: no direct I/O here, so the host's page cache is used; ext4, XFS and block devices do better",
 			 img->path);
 	}
 	info->block_size = img->offset_align;

@@ -13,7 +13,7 @@ die() { echo "setup.sh: $*" >&2; exit 1; }
 # Lines "package...: reason", as many as the wanted group has.
 build='
 gcc make pkg-config libc6-dev: to compile
-libaio-dev libjansson-dev: Linux AIO for disks, JSON for --stats
+libaio-dev liburing-dev libjansson-dev: Linux AIO and io_uring for disks, JSON for --stats
 acpica-tools: iasl compiles the ACPI tables'
 emulate='
 qemu-system-x86 seabios: an emulated x86 host, where this one has no hardware KVM

@@ -8,32 +8,81 @@
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <liburing.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-const struct variant variants[] = {
-	{ .name = "aio", .place = LOCAL, .path = "", .data = true },
-	{ .name = "aio 4K", .place = LOCAL, .path = "", .data = true,
-	  .align = 4096 },
-	{ .name = "aio buffered", .place = TMPFS, .path = "", .data = true },
-	{ .name = "aio no ring", .place = LOCAL, .path = "", .data = true,
-	  .no_ring = true },
-	{ .name = "null", .path = "null:1M" },
+const struct variant variants[NVARIANTS] = {
+	[AIO] = { .name = "native", .place = LOCAL, .path = "", .data = true },
+	[AIO_4K] = { .name = "native 4K", .place = LOCAL, .path = "",
+		     .data = true, .align = 4096 },
+	[AIO_BUFFERED] = { .name = "native buffered", .place = TMPFS, .path = "",
+			   .data = true, .engine = DISK_ENGINE_NATIVE },
+	[AIO_NO_RING] = { .name = "native no ring", .place = LOCAL, .path = "",
+			  .data = true, .no_ring = true },
+	[THREADS] = { .name = "threads", .place = TMPFS, .path = "",
+		      .data = true, .engine = DISK_ENGINE_THREADS },
+	[THREADS_DIRECT] = { .name = "threads direct", .place = LOCAL,
+			     .path = "", .data = true,
+			     .engine = DISK_ENGINE_THREADS },
+	[THREADS_4K] = { .name = "threads 4K", .place = LOCAL, .path = "",
+			 .data = true, .align = 4096,
+			 .engine = DISK_ENGINE_THREADS },
+	[NULL_DISK] = { .name = "null", .path = "null:1M" },
 	{ .name = "memory", .ops = &disk_memory_ops, .path = "memory:1048576",
 	  .data = true },
-	{ .name = "late aio", .ops = &disk_fault_ops, .place = LOCAL,
+	{ .name = "late native", .ops = &disk_fault_ops, .place = LOCAL,
 	  .path = "fault:7:0:5:", .data = true },
 	{ .name = "late null", .ops = &disk_fault_ops,
 	  .path = "fault:8:0:3:null:1M" },
 	{ .name = "failing memory", .ops = &disk_fault_ops,
 	  .path = "fault:9:20:4:memory:1048576", .data = true, .errors = true },
-	{ .name = "failing aio", .ops = &disk_fault_ops, .place = LOCAL,
+	{ .name = "failing native", .ops = &disk_fault_ops, .place = LOCAL,
 	  .path = "fault:10:20:0:", .data = true, .errors = true },
+	{ .name = "late threads", .ops = &disk_fault_ops, .place = TMPFS,
+	  .path = "fault:11:0:5:", .data = true,
+	  .engine = DISK_ENGINE_THREADS },
+	[URING] = { .name = "io_uring", .place = LOCAL, .path = "",
+		    .data = true, .engine = DISK_ENGINE_IO_URING },
+	[URING_4K] = { .name = "io_uring 4K", .place = LOCAL, .path = "",
+		       .data = true, .align = 4096,
+		       .engine = DISK_ENGINE_IO_URING },
+	[URING_BUFFERED] = { .name = "io_uring buffered", .place = TMPFS,
+			     .path = "", .data = true,
+			     .engine = DISK_ENGINE_IO_URING },
+	[URING_LATE] = { .name = "late io_uring", .ops = &disk_fault_ops,
+			 .place = LOCAL, .path = "fault:12:0:5:", .data = true,
+			 .engine = DISK_ENGINE_IO_URING },
 };
 
-const int nvariants = sizeof(variants) / sizeof(variants[0]);
+bool bench_has_uring(void)
+{
+	static int answer = 1;	/* not asked yet */
+	struct io_uring ring;
+
+	if (answer > 0) {
+		answer = io_uring_queue_init(1, &ring, 0);
+		if (!answer)
+			io_uring_queue_exit(&ring);
+		else
+			printf("skip - io_uring: %s\n", strerror(-answer));
+	}
+	return !answer;
+}
+
+void bench_add_all(TCase *tc, const TTest *test)
+{
+	tcase_add_loop_test(tc, test, 0, bench_has_uring() ? NVARIANTS : URING);
+}
+
+void bench_add_engines(TCase *tc, const TTest *test)
+{
+	tcase_add_loop_test(tc, test, AIO, NULL_DISK);
+	if (bench_has_uring())
+		tcase_add_loop_test(tc, test, URING, URING_LATE);
+}
 
 /* Let an image pretend that its host has blocks of @align bytes. */
 static void bench_align(struct disk *disk, const char *file, u32 align)
@@ -61,7 +110,7 @@ void bench_open(struct bench *b, const struct variant *v)
 			 DISK_SIZE);
 	snprintf(path, sizeof(path), "%s%s", v->path, b->file);
 	rig_capture_start(&c);	/* a warning that nothing here is direct */
-	b->disk = rig_open(v->ops, path);
+	b->disk = rig_open_engine(v->ops, path, v->engine);
 	rig_capture_end(&c);
 	if (v->align)
 		bench_align(b->disk, b->file, v->align);

@@ -8,6 +8,7 @@
 
 #include "disk_rig.h"
 #include "fault_disk.h"
+#include <check.h>
 
 #define DISK_SIZE (1u << 20)
 #define DEPTH 64u
@@ -23,14 +24,27 @@ struct variant {
 	bool data;			/* it keeps what is written */
 	bool errors;			/* some requests fail */
 	bool no_ring;
+	enum disk_engine engine;
 	u32 align;			/* as if the host had such blocks */
 };
 
 /* Which one is which, where it matters. */
-enum { AIO, AIO_4K, AIO_BUFFERED, AIO_NO_RING, AIO_VARIANTS, NULL_DISK = 4 };
+enum {
+	AIO, AIO_4K, AIO_BUFFERED, AIO_NO_RING, THREADS, THREADS_DIRECT,
+	THREADS_4K, NULL_DISK,
+	URING = 14, URING_4K, URING_BUFFERED, URING_LATE, NVARIANTS,
+};
 
-extern const struct variant variants[];
-extern const int nvariants;
+extern const struct variant variants[NVARIANTS];
+
+/*
+ * Loop a test over all variants, or over those that are an engine and no more:
+ * without io_uring where the kernel forbids it, which is told as skipped.
+ */
+void bench_add_all(TCase *tc, const TTest *test);
+void bench_add_engines(TCase *tc, const TTest *test);
+/* Whether the kernel allows io_uring; tells the skipped ones if not. */
+bool bench_has_uring(void);
 
 struct bench {
 	const struct variant *variant;

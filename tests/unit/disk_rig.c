@@ -17,9 +17,11 @@
 
 #define RIG_TIMEOUT_S 20
 
-struct disk *rig_open(const struct disk_ops *ops, const char *path)
+struct disk *rig_open_engine(const struct disk_ops *ops, const char *path,
+			     enum disk_engine engine)
 {
-	struct disk_params params = { .path = path, .lock = true };
+	struct disk_params params = { .path = path, .lock = true,
+				      .engine = engine };
 	struct disk *disk;
 
 	if (ops)
@@ -27,6 +29,11 @@ struct disk *rig_open(const struct disk_ops *ops, const char *path)
 	else
 		ck_assert_int_eq(disk_open(&disk, &params), 0);
 	return disk;
+}
+
+struct disk *rig_open(const struct disk_ops *ops, const char *path)
+{
+	return rig_open_engine(ops, path, DISK_ENGINE_AUTO);
 }
 
 void rig_init(struct rig *rig)

@@ -36,6 +36,8 @@ struct rig_req {
 };
 
 struct disk *rig_open(const struct disk_ops *ops, const char *path);
+struct disk *rig_open_engine(const struct disk_ops *ops, const char *path,
+			     enum disk_engine engine);
 
 void rig_init(struct rig *rig);
 struct disk_queue *rig_add(struct rig *rig, struct disk *disk,

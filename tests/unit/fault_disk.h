@@ -11,7 +11,8 @@
  *
  * And a host: io_setup(), io_submit() and io_getevents() of libaio, and statx(),
  * are replaced by ones that do what struct fault_host says; all zero, they are
- * transparent.
+ * transparent.  So are, by fault_engine.c, liburing's set-up and submission, and
+ * preadv() and pwritev().
  */
 #ifndef LKVM_TESTS_FAULT_DISK_H
 #define LKVM_TESTS_FAULT_DISK_H
@@ -21,9 +22,9 @@
 
 /* Set while nothing is in flight.  One per process, as the kernel is. */
 struct fault_host {
-	unsigned int again;	/* so many io_submit() fail with EAGAIN */
+	unsigned int again;	/* so many submits fail with EAGAIN */
 	unsigned int interrupt;	/* so many with EINTR */
-	unsigned int take;	/* at most so many iocbs a call; 0: all */
+	unsigned int take;	/* at most so many a call; 0: all */
 	unsigned int cut;	/* transfers to so many bytes; 0: not at all */
 	int refuse;		/* errno for an iocb at refuse_offset */
 	u64 refuse_offset;
@@ -34,7 +35,16 @@ struct fault_host {
 	int (*submit)(long n, struct iocb **ios);
 	int (*reap)(long min, struct io_event *events, struct timespec *wait);
 
+	/* fault_engine.c */
+	int no_uring;		/* errno of a ring's set-up ... */
+	unsigned int uring_allow;	/* ... after so many */
+	unsigned int uring_entries;	/* submissions at most, and twice that */
+	bool hold;		/* preadv() and pwritev() wait meanwhile */
+
 	unsigned int submits;	/* calls, counted */
+	unsigned int uring_rings;
+	unsigned int uring_files;	/* registered */
+	unsigned int held;	/* calls that waited */
 	unsigned int getevents;
 };
 

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What only the AIO back end does: one io_submit() a turn, short transfers,
- * misaligned memory, small requests on large blocks, a kernel that is short of
- * room, or that refuses a request.  The faults are fault_disk.h's.
+ * What only the AIO back end does, by any of its engines: one submit a turn,
+ * short transfers, misaligned memory, small requests on large blocks, a kernel
+ * that is short of room, or that refuses a request.  The faults are
+ * fault_disk.h's.
  */
-/* helpers: disk_bench.c disk_rig.c fault_disk.c guest_ring.c */
+/* helpers: disk_bench.c disk_rig.c fault_disk.c fault_engine.c guest_ring.c */
 #include "barrier.h"
 #include "disk/aio_context.h"
 #include "disk_bench.h"
@@ -23,20 +24,23 @@ static const struct variant *const aio = &variants[AIO];
 
 START_TEST(test_a_turn_is_one_submit)
 {
+	/* The pool takes them without a call. */
+	unsigned int calls = variants[_i].engine != DISK_ENGINE_THREADS;
 	char *buf = rig_buffer(DEPTH * 4096, 20);
 	struct bench b;
 
 	bench_start(&b, &variants[_i], DEPTH);
 	bench_write(&b, buf, 32, 4096);
-	ck_assert_uint_eq(fault_host.submits, 1);
+	ck_assert_uint_eq(fault_host.submits, calls);
 	ck_assert_uint_eq(bench_stats(&b).submits, 1);
 	ck_assert_uint_eq(bench_stats(&b).submitted, 32);
-	if (!variants[_i].no_ring) {
-		ck_assert_uint_ge(bench_stats(&b).reaps, 1);
+	ck_assert_uint_eq(bench_stats(&b).reaped, 32);
+	ck_assert_uint_ge(bench_stats(&b).reaps, 1);
+	ck_assert_uint_le(bench_stats(&b).reaps, 32);
+	if (!variants[_i].no_ring)
 		ck_assert_uint_eq(fault_host.getevents, 0);
-	}
 	bench_write(&b, buf, DEPTH, 4096);
-	ck_assert_uint_eq(fault_host.submits, 2);
+	ck_assert_uint_eq(fault_host.submits, 2 * calls);
 	bench_check_file(&b, 0, buf, DEPTH * 4096);
 	bench_exit(&b);
 	free(buf);
@@ -49,8 +53,8 @@ START_TEST(test_disks_share_one_submit)
 	char *buf = rig_buffer(24 * 4096, 21);
 	struct bench b, other;
 
-	bench_open(&b, aio);
-	bench_open(&other, aio);
+	bench_open(&b, &variants[_i]);
+	bench_open(&other, &variants[_i]);
 	rig_add(&b.rig, b.disk, 8);
 	rig_add(&b.rig, other.disk, 8);
 	rig_add(&b.rig, b.disk, 8);
@@ -62,7 +66,7 @@ START_TEST(test_disks_share_one_submit)
 	rig_wait(&b.rig);
 	for (unsigned int i = 0; i < 24; i++)
 		bench_check(&b, &reqs[i]);
-	ck_assert_uint_eq(fault_host.submits, 1);
+	ck_assert_uint_eq(bench_stats(&b).submits, 1);
 	ck_assert_uint_eq(bench_stats(&b).submitted, 24);
 	ck_assert_ptr_eq(disk_thread_stats(b.rig.queues[0]),
 			 disk_thread_stats(b.rig.queues[1]));
@@ -176,7 +180,7 @@ START_TEST(test_small_requests_on_large_blocks)
 	unsigned int seed = 5, small = 0;
 	struct bench b;
 
-	bench_start(&b, &variants[AIO_4K], DEPTH);
+	bench_start(&b, &variants[_i], DEPTH);
 	ck_assert_int_eq(rig_io(&b.rig, DISK_WRITE, 0, model, 65536), 0);
 	for (unsigned int i = 0; i < 200; i++) {
 		bool block = i % 3 == 0;
@@ -207,7 +211,7 @@ START_TEST(test_kernel_out_of_room)
 	char *buf = rig_buffer(DEPTH * 4096, 32);
 	struct bench b;
 
-	bench_start(&b, aio, DEPTH);
+	bench_start(&b, &variants[_i], DEPTH);
 	fault_host.again = 3;
 	fault_host.interrupt = 2;
 	bench_write(&b, buf, 16, 4096);
@@ -224,7 +228,7 @@ START_TEST(test_short_submit_resumes)
 	char *buf = rig_buffer(DEPTH * 4096, 33);
 	struct bench b;
 
-	bench_start(&b, aio, DEPTH);
+	bench_start(&b, &variants[_i], DEPTH);
 	fault_host.take = 5;
 	bench_write(&b, buf, 32, 4096);
 	ck_assert_uint_eq(bench_stats(&b).submits, 7);
@@ -235,15 +239,13 @@ START_TEST(test_short_submit_resumes)
 }
 END_TEST
 
-/* First, in the middle, last: that one fails, and no other. */
-START_TEST(test_refused_request_fails_alone)
+static void check_refused(const struct variant *v, unsigned int bad)
 {
-	const unsigned int bad = _i == 0 ? 0 : _i == 1 ? 7 : 15;
 	char *buf = rig_buffer(16 * 4096, 34);
 	struct rig_req reqs[16];
 	struct bench b;
 
-	bench_start(&b, aio, DEPTH);
+	bench_start(&b, v, DEPTH);
 	fault_host.refuse = EBADF;
 	fault_host.refuse_offset = bad * 4096;
 	for (unsigned int i = 0; i < 16; i++)
@@ -256,9 +258,18 @@ START_TEST(test_refused_request_fails_alone)
 		ck_assert_uint_eq(reqs[i].times, i == bad ? 3 : 1);
 		ck_assert_int_eq(reqs[i].err, i == bad ? -EBADF : 0);
 	}
-	ck_assert_uint_eq(bench_stats(&b).submitted, 15);
+	if (v == aio)	/* the others refuse it later */
+		ck_assert_uint_eq(bench_stats(&b).submitted, 15);
 	bench_exit(&b);
 	free(buf);
+}
+
+/* First, in the middle, last: that one fails, and no other. */
+START_TEST(test_refused_request_fails_alone)
+{
+	check_refused(&variants[_i], 0);
+	check_refused(&variants[_i], 7);
+	check_refused(&variants[_i], 15);
 }
 END_TEST
 
@@ -501,6 +512,17 @@ START_TEST(test_slow_after_quick)
 }
 END_TEST
 
+/* One variant of each engine, -1: not of this one. */
+static void add_each(TCase *tc, const TTest *test, int native, int threads,
+		     int uring)
+{
+	tcase_add_loop_test(tc, test, native, native + 1);
+	if (threads >= 0)
+		tcase_add_loop_test(tc, test, threads, threads + 1);
+	if (bench_has_uring())
+		tcase_add_loop_test(tc, test, uring, uring + 1);
+}
+
 static Suite *aio_suite(void)
 {
 	Suite *s = suite_create("aio");
@@ -508,16 +530,17 @@ static Suite *aio_suite(void)
 
 	suite_add_tcase(s, faults);
 	tcase_set_timeout(faults, 120);
-	tcase_add_loop_test(faults, test_a_turn_is_one_submit, 0, AIO_VARIANTS);
-	tcase_add_test(faults, test_disks_share_one_submit);
-	tcase_add_loop_test(faults, test_short_transfers_continue, 0, AIO_VARIANTS);
-	tcase_add_loop_test(faults, test_short_transfers_across_segments, 0, AIO_VARIANTS);
-	tcase_add_loop_test(faults, test_beyond_a_shrunk_end_is_zero, 0, AIO_VARIANTS);
-	tcase_add_loop_test(faults, test_misaligned_memory_bounces, 0, AIO_VARIANTS);
-	tcase_add_test(faults, test_small_requests_on_large_blocks);
-	tcase_add_test(faults, test_kernel_out_of_room);
-	tcase_add_test(faults, test_short_submit_resumes);
-	tcase_add_loop_test(faults, test_refused_request_fails_alone, 0, 3);
+	bench_add_engines(faults, test_a_turn_is_one_submit);
+	bench_add_engines(faults, test_disks_share_one_submit);
+	bench_add_engines(faults, test_short_transfers_continue);
+	bench_add_engines(faults, test_short_transfers_across_segments);
+	bench_add_engines(faults, test_beyond_a_shrunk_end_is_zero);
+	bench_add_engines(faults, test_misaligned_memory_bounces);
+	add_each(faults, test_small_requests_on_large_blocks, AIO_4K,
+		 THREADS_4K, URING_4K);
+	add_each(faults, test_kernel_out_of_room, AIO, -1, URING);
+	add_each(faults, test_short_submit_resumes, AIO, -1, URING);
+	add_each(faults, test_refused_request_fails_alone, AIO, THREADS, URING);
 	tcase_add_loop_test(faults, test_slow_after_quick, 0, 2);
 	tcase_add_test(faults, test_flush_without_async_fsync);
 	tcase_add_test(faults, test_readonly);

@@ -4,7 +4,7 @@
  * the null back end.  What only the AIO back end does is in test_aio.c, what
  * image files are accepted in test_image.c.
  */
-/* helpers: disk_bench.c disk_rig.c fault_disk.c */
+/* helpers: disk_bench.c disk_rig.c fault_disk.c fault_engine.c */
 #include "disk_bench.h"
 #include <check.h>
 #include <errno.h>
@@ -309,14 +309,14 @@ static Suite *disk_suite(bool forking)
 
 	suite_add_tcase(s, contract);
 	tcase_set_timeout(contract, 120);
-	tcase_add_loop_test(contract, test_info, 0, nvariants);
-	tcase_add_loop_test(contract, test_write_then_read, 0, nvariants);
-	tcase_add_loop_test(contract, test_scatter_gather, 0, nvariants);
-	tcase_add_loop_test(contract, test_restage_from_done, 0, nvariants);
-	tcase_add_loop_test(contract, test_every_request_once, 0, nvariants);
-	tcase_add_loop_test(contract, test_flush, 0, nvariants);
-	tcase_add_loop_test(contract, test_last_sectors, 0, nvariants);
-	tcase_add_loop_test(contract, test_queues_share_a_thread, 0, nvariants);
+	bench_add_all(contract, test_info);
+	bench_add_all(contract, test_write_then_read);
+	bench_add_all(contract, test_scatter_gather);
+	bench_add_all(contract, test_restage_from_done);
+	bench_add_all(contract, test_every_request_once);
+	bench_add_all(contract, test_flush);
+	bench_add_all(contract, test_last_sectors);
+	bench_add_all(contract, test_queues_share_a_thread);
 	if (forking)
 		tcase_add_loop_test_raise_signal(contract,
 						 test_broken_contract_is_a_bug,

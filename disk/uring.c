@@ -1,0 +1,319 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The engine for io_uring: a turn is one io_uring_enter(), completions are read
+ * from the mapped ring, without a system call, and files are registered.
+ *
+ * The eventfd tells of completions only while the thread sleeps.  Where the
+ * kernel allows no ring, the context becomes one of the native engine, with a
+ * warning; that is decided before the thread runs.  run, flush and sleep are
+ * the I/O thread's, without a lock, an allocation or a log line.
+ */
+#include "disk/aio_context.h"
+#include "log.h"
+#include <errno.h>
+#include <string.h>
+#ifdef __CHECKER__	/* <linux/fs.h> says it again, in other words */
+#undef RWF_HIPRI
+#undef RWF_DSYNC
+#undef RWF_SYNC
+#undef RWF_NOWAIT
+#undef RWF_APPEND
+#endif
+#include <liburing.h>
+
+#define SUBMIT_MAX 4096u	/* entries of the submission ring */
+
+struct uring_context {
+	struct aio_context ctx;	/* first: found from it */
+	struct io_uring ring;
+	unsigned int room;	/* entries of the completion ring */
+	unsigned int nfiles;	/* registered */
+	bool armed;		/* completions signal the eventfd */
+};
+
+/* --- completions --------------------------------------------------------- */
+
+/*
+ * Hand on what has completed.  complete() may stage new calls meanwhile: that
+ * does not touch the ring.
+ */
+static bool uring_reap(struct uring_context *uc)
+{
+	struct io_uring_cq *cq = &uc->ring.cq;
+	unsigned int head = *cq->khead;
+	unsigned int n = io_uring_cq_ready(&uc->ring);
+
+	if (!n)
+		return false;
+	uc->ctx.inflight -= n;
+	for (unsigned int i = 0; i < n; i++) {
+		const struct io_uring_cqe *cqe =
+			&cq->cqes[(head + i) & cq->ring_mask];
+		struct aio_call *call = io_uring_cqe_get_data(cqe);
+
+		call->complete(call, cqe->res);
+	}
+	io_uring_cq_advance(&uc->ring, n);
+	aio_count_reaped(&uc->ctx, n);
+	return true;
+}
+
+/* --- submission ---------------------------------------------------------- */
+
+static void uring_prepare_rw(struct io_uring_sqe *sqe, const struct iocb *iocb)
+{
+	const struct iovec *iov = iocb->u.c.buf;
+	struct iovec one = { iocb->u.c.buf, iocb->u.c.nbytes };
+	bool vector = iocb->aio_lio_opcode == IO_CMD_PREADV ||
+		      iocb->aio_lio_opcode == IO_CMD_PWRITEV;
+	bool read = iocb->aio_lio_opcode == IO_CMD_PREADV ||
+		    iocb->aio_lio_opcode == IO_CMD_PREAD;
+	unsigned int n = (unsigned int)iocb->u.c.nbytes;
+	u64 offset = (u64)iocb->u.c.offset;
+	int fd = iocb->aio_fildes;
+
+	/* One segment needs no vector, which the kernel would have to fetch. */
+	if (vector && n == 1)
+		one = iov[0];
+	if (!vector || n == 1)
+		(read ? io_uring_prep_read(sqe, fd, one.iov_base,
+					   (unsigned int)one.iov_len, offset) :
+			io_uring_prep_write(sqe, fd, one.iov_base,
+					    (unsigned int)one.iov_len, offset));
+	else
+		(read ? io_uring_prep_readv(sqe, fd, iov, n, offset) :
+			io_uring_prep_writev(sqe, fd, iov, n, offset));
+}
+
+static void uring_prepare(const struct uring_context *uc, const struct iocb *iocb,
+			  struct io_uring_sqe *sqe)
+{
+	if (iocb->aio_lio_opcode == IO_CMD_FDSYNC)
+		io_uring_prep_fsync(sqe, iocb->aio_fildes,
+				    IORING_FSYNC_DATASYNC);
+	else
+		uring_prepare_rw(sqe, iocb);
+	io_uring_sqe_set_data(sqe, iocb->data);
+	for (unsigned int i = 0; i < uc->nfiles; i++) {
+		if (uc->ctx.files[i] == iocb->aio_fildes) {
+			sqe->fd = (int)i;
+			sqe->flags |= IOSQE_FIXED_FILE;
+			break;
+		}
+	}
+}
+
+/*
+ * From pending to the submission ring, as many as both rings have room for: no
+ * completion may lack a place.
+ */
+static void uring_fill(struct uring_context *uc)
+{
+	struct aio_context *ctx = &uc->ctx;
+	unsigned int space = io_uring_sq_space_left(&uc->ring);
+	unsigned int room = uc->room - ctx->inflight -
+			    io_uring_sq_ready(&uc->ring);
+	unsigned int n = ctx->npending;
+
+	if (n > space)
+		n = space;
+	if (n > room)
+		n = room;
+	for (unsigned int i = 0; i < n; i++)
+		uring_prepare(uc, ctx->pending[i],
+			      io_uring_get_sqe(&uc->ring));
+	aio_unpend(ctx, n);
+}
+
+/*
+ * All that is staged, in one system call; more of them only if a ring is too
+ * small for it, or the kernel stops in between, as it does at a call that it
+ * refuses: that one is completed with the error, like any other.
+ */
+static void uring_submit(struct uring_context *uc)
+{
+	struct aio_context *ctx = &uc->ctx;
+	int n;
+
+	ctx->full = false;
+	uring_fill(uc);
+	while (io_uring_sq_ready(&uc->ring)) {
+		n = io_uring_submit(&uc->ring);
+		aio_count(&ctx->stats.submits, 1);
+		if (n == -EINTR)
+			continue;
+		if (n <= 0) {	/* out of memory: once more in the next turn */
+			ctx->full = true;
+			aio_count(&ctx->stats.retried, 1);
+			return;
+		}
+		ctx->inflight += (unsigned int)n;
+		aio_count(&ctx->stats.submitted, (u64)n);
+		uring_fill(uc);
+	}
+	ctx->full = ctx->npending;
+}
+
+/* --- the thread's turn --------------------------------------------------- */
+
+static unsigned int uring_left(const struct uring_context *uc)
+{
+	return uc->ctx.npending + io_uring_sq_ready(&uc->ring);
+}
+
+static bool uring_run(struct iothread_client *c)
+{
+	struct uring_context *uc = (struct uring_context *)c;
+
+	if (uc->armed) {
+		io_uring_cq_eventfd_toggle(&uc->ring, false);
+		uc->armed = false;
+	}
+	return uring_reap(uc);
+}
+
+static void uring_flush(struct iothread_client *c)
+{
+	struct uring_context *uc = (struct uring_context *)c;
+
+	if (uc->ctx.ndeferred)
+		aio_complete_deferred(&uc->ctx);
+	if (!uring_left(uc))
+		return;
+	uring_submit(uc);
+	/* What is in the page cache is done by now. */
+	uring_reap(uc);
+	if (uc->ctx.inflight)
+		c->ready = true;
+}
+
+static bool uring_sleep(struct iothread_client *c)
+{
+	struct uring_context *uc = (struct uring_context *)c;
+
+	if (aio_wants_turn(&uc->ctx, uring_left(uc)))
+		return true;
+	if (!uc->ctx.inflight)
+		return false;
+	if (!uc->armed) {
+		io_uring_cq_eventfd_toggle(&uc->ring, true);
+		uc->armed = true;
+		/* Pairs with the kernel's between a completion and its signal. */
+		full_fence();
+	}
+	return io_uring_cq_ready(&uc->ring);
+}
+
+/* --- set-up and tear-down ------------------------------------------------ */
+
+static void uring_warn(const char *path, int err)
+{
+	const char *why = strerror(-err), *remedy = "free some memory";
+
+	switch (-err) {
+	case ENOSYS:
+	case EINVAL:
+		why = "this kernel has none";
+		remedy = "use Linux 5.6 or later with CONFIG_IO_URING";
+		break;
+	case EACCES:
+	case EPERM:
+		why = "the kernel forbids it";
+		remedy = "let the seccomp filter of this container or service permit io_uring_setup";
+		if (!aio_sysctl("/proc/sys/kernel/io_uring_disabled"))
+			break;
+		why = "kernel.io_uring_disabled forbids it";
+		remedy = "permit it with `sysctl -w kernel.io_uring_disabled=0`";
+		break;
+	case ENOMEM:
+		why = "no locked memory is left";
+		remedy = "raise `ulimit -l`";
+		break;
+	case EMFILE:
+	case ENFILE:
+		remedy = "raise `ulimit -n`";
+		break;
+	}
+	log_warn("--disk %s: aio=io_uring: %s, so aio=native is used instead; to have it, %s",
+		 path, why, remedy);
+}
+
+static int uring_setup(struct io_uring *ring, unsigned int depth)
+{
+	struct io_uring_params params = {
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+		.cq_entries = depth,
+	};
+	unsigned int entries = depth < SUBMIT_MAX ? depth : SUBMIT_MAX;
+	int err;
+
+	err = io_uring_queue_init_params(entries, ring, &params);
+	if (err)
+		return err;
+	if (params.features & IORING_FEAT_RW_CUR_POS)	/* Linux 5.6 */
+		return 0;
+	io_uring_queue_exit(ring);
+	return -ENOSYS;
+}
+
+bool aio_uring_allowed(const char *path)
+{
+	struct io_uring ring;
+	int err = uring_setup(&ring, 1);
+
+	if (err)
+		uring_warn(path, err);
+	else
+		io_uring_queue_exit(&ring);
+	return !err;
+}
+
+static void uring_stop(struct aio_context *ctx)
+{
+	struct uring_context *uc = (struct uring_context *)ctx;
+
+	/* At once: the ring itself is freed later, and files hold locks. */
+	if (uc->nfiles)
+		io_uring_unregister_files(&uc->ring);
+	io_uring_queue_exit(&uc->ring);
+}
+
+static int uring_start(struct aio_context *ctx)
+{
+	struct uring_context *uc = (struct uring_context *)ctx;
+	int err = uring_setup(&uc->ring, ctx->depth);
+
+	if (err)
+		goto native;
+	uc->room = uc->ring.cq.ring_entries;
+	err = io_uring_register_eventfd(&uc->ring, ctx->client.fd);
+	if (err)
+		goto exit_ring;
+	/* Refused, they are named by descriptor as elsewhere. */
+	if (!io_uring_register_files(&uc->ring, ctx->files, ctx->nfiles))
+		uc->nfiles = ctx->nfiles;
+	/* Before Linux 5.8 it cannot be switched: some signals too many. */
+	io_uring_cq_eventfd_toggle(&uc->ring, false);
+	return 0;
+exit_ring:
+	io_uring_queue_exit(&uc->ring);
+native:
+	uring_warn(ctx->path, err);
+	memset(ctx + 1, 0, sizeof(*uc) - sizeof(*ctx));
+	ctx->engine = &aio_native;
+	ctx->client.ops = &aio_native.thread;
+	return aio_native.start(ctx);
+}
+
+const struct aio_engine aio_uring = {
+	.name = "io_uring",
+	.thread = {
+		.start = aio_context_start,
+		.run = uring_run,
+		.flush = uring_flush,
+		.sleep = uring_sleep,
+	},
+	.size = sizeof(struct uring_context),
+	.start = uring_start,
+	.stop = uring_stop,
+};

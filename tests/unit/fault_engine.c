@@ -1,0 +1,171 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What fault_host (fault_disk.h) does to the engines beside libaio: liburing's
+ * set-up, submission and registration, and the system calls of aio=threads.
+ */
+#include "fault_disk.h"
+#include "barrier.h"
+#include "memcheck.h"
+#include <dlfcn.h>
+#include <errno.h>
+#include <liburing.h>
+#include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define CUT_IOVS 16
+
+/* --- io_uring ------------------------------------------------------------ */
+
+int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
+			       struct io_uring_params *p)
+{
+	int (*real)(unsigned int, struct io_uring *, struct io_uring_params *);
+	struct fault_host *h = &fault_host;
+	int err;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_queue_init_params");
+	if (h->no_uring && h->uring_rings++ >= h->uring_allow)
+		return -h->no_uring;
+	if (h->uring_entries && entries > h->uring_entries) {
+		entries = h->uring_entries;
+		p->cq_entries = 2 * entries;
+	}
+	err = real(entries, ring, p);
+	if (!err) {
+		VALGRIND_MAKE_MEM_DEFINED(ring->sq.ring_ptr, ring->sq.ring_sz);
+		VALGRIND_MAKE_MEM_DEFINED(ring->cq.ring_ptr, ring->cq.ring_sz);
+	}
+	return err;
+}
+
+int io_uring_register_files(struct io_uring *ring, const int *files,
+			    unsigned int nr)
+{
+	int (*real)(struct io_uring *, const int *, unsigned int);
+	int err;
+
+	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_register_files");
+	err = real(ring, files, nr);
+	if (!err)
+		fault_host.uring_files = nr;
+	return err;
+}
+
+/* Shorten or spoil one; returns what is to be put back after its submission. */
+static struct iovec *fault_sqe(struct io_uring_sqe *sqe, struct iovec *saved)
+{
+	struct fault_host *h = &fault_host;
+	struct iovec *iov = (struct iovec *)(unsigned long)sqe->addr;
+	size_t room = h->cut;
+
+	if (sqe->opcode == IORING_OP_FSYNC)
+		return NULL;
+	if (h->refuse && sqe->off == h->refuse_offset) {
+		sqe->fd = -1;
+		sqe->flags = 0;
+	}
+	if (!room)
+		return NULL;
+	if (sqe->opcode == IORING_OP_READ || sqe->opcode == IORING_OP_WRITE) {
+		if (sqe->len > room)
+			sqe->len = (u32)room;
+		return NULL;
+	}
+	for (u32 i = 0; i < sqe->len; room -= iov[i++].iov_len) {
+		if (iov[i].iov_len < room)
+			continue;
+		*saved = iov[i];
+		iov[i].iov_len = room;
+		sqe->len = i + 1;
+		return &iov[i];
+	}
+	return NULL;
+}
+
+/* One by one, as the kernel reads an iovec at its submission. */
+static int fault_submit_sqes(struct io_uring *ring, unsigned int n,
+			     int (*submit)(struct io_uring *))
+{
+	unsigned int end = ring->sq.sqe_tail;
+	int done = 0;
+
+	ring->sq.sqe_tail = ring->sq.sqe_head;
+	while (n--) {
+		struct iovec saved, *iov;
+		int ret;
+
+		iov = fault_sqe(&ring->sq.sqes[ring->sq.sqe_tail++ &
+					       ring->sq.ring_mask], &saved);
+		ret = submit(ring);
+		if (iov)
+			*iov = saved;
+		if (ret != 1)
+			abort();
+		done++;
+	}
+	ring->sq.sqe_tail = end;
+	return done;
+}
+
+int io_uring_submit(struct io_uring *ring)
+{
+	struct fault_host *h = &fault_host;
+	unsigned int n = ring->sq.sqe_tail - ring->sq.sqe_head;
+	int (*real)(struct io_uring *);
+
+	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
+	h->submits++;
+	if (h->interrupt) {
+		h->interrupt--;
+		return -EINTR;
+	}
+	if (h->again) {
+		h->again--;
+		return -EAGAIN;
+	}
+	if (!h->take && !h->cut && !h->refuse)
+		return real(ring);
+	return fault_submit_sqes(ring, h->take && n > h->take ? h->take : n,
+				 real);
+}
+
+/* --- aio=threads --------------------------------------------------------- */
+
+static ssize_t fault_rw(long call, int fd, const struct iovec *iov, int n,
+			off_t offset)
+{
+	struct fault_host *h = &fault_host;
+	struct iovec cut[CUT_IOVS];
+	size_t room = h->cut;
+
+	if (h->refuse && (u64)offset == h->refuse_offset) {
+		errno = h->refuse;
+		return -1;
+	}
+	if (read_once(&h->hold)) {
+		__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
+		while (read_once(&h->hold))
+			usleep(1000);
+	}
+	for (int i = 0; room && i < n && i < CUT_IOVS; i++) {
+		cut[i] = iov[i];
+		if (cut[i].iov_len < room) {
+			room -= cut[i].iov_len;
+			continue;
+		}
+		cut[i].iov_len = room;
+		return syscall(call, fd, cut, i + 1, offset, 0);
+	}
+	return syscall(call, fd, iov, n, offset, 0);
+}
+
+ssize_t preadv(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return fault_rw(SYS_preadv, fd, iov, n, offset);
+}
+
+ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+{
+	return fault_rw(SYS_pwritev, fd, iov, n, offset);
+}
