@@ -32,6 +32,8 @@
 #endif
 
 #define SECTOR 512u
+#define LOCK_WAITS 20		/* so often, for somebody who cannot be seen: */
+#define LOCK_WAIT_US 50000
 #define BLOCK_MAX 4096u		/* a larger block is not offered to guests */
 #define PHYSICAL_MAX 65536u	/* st_blksize of a network file system lies */
 
@@ -135,25 +137,48 @@ static int image_in_use(const struct disk_params *params, int pid,
 	return -EBUSY;
 }
 
+/* Who has locked it against us; 0: nobody to be seen. */
+static int image_lock_holder(const struct image *img, bool shared)
+{
+	struct flock lock = {
+		.l_type = shared ? F_RDLCK : F_WRLCK,
+		.l_whence = SEEK_SET,
+	};
+	struct stat st;
+
+	if (!fcntl(img->fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK &&
+	    lock.l_pid > 0)
+		return lock.l_pid;
+	return fstat(img->fd, &st) ? 0 : image_find_holder(&st, shared);
+}
+
+/*
+ * The kernel ends the io_uring of a process that was killed a little after the
+ * process, and the lock with it, as requests may still be in flight: a holder
+ * that cannot be seen gets some time to go.
+ */
 static int image_lock(struct image *img, const struct disk_params *params)
 {
 	struct flock lock = {
 		.l_type = params->readonly ? F_RDLCK : F_WRLCK,
 		.l_whence = SEEK_SET,
 	};
-	int err;
+	unsigned int patience = LOCK_WAITS;
+	int err, pid = 0;
 
-	if (!params->lock || !fcntl(img->fd, F_OFD_SETLK, &lock))
-		return 0;
-	err = errno;
-	if (err != EAGAIN && err != EACCES) {
-		log_error("--disk %s: cannot be locked: %s; add `lock=off` if nobody else uses it",
-			  params->path, strerror(err));
-		return -err;
+	while (params->lock && fcntl(img->fd, F_OFD_SETLK, &lock)) {
+		err = errno;
+		if (err != EAGAIN && err != EACCES) {
+			log_error("--disk %s: cannot be locked: %s; add `lock=off` if nobody else uses it",
+				  params->path, strerror(err));
+			return -err;
+		}
+		pid = image_lock_holder(img, params->readonly);
+		if (pid || !patience--)
+			return image_in_use(params, pid, "another process");
+		usleep(LOCK_WAIT_US);
 	}
-	if (fcntl(img->fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
-		lock.l_pid = 0;
-	return image_in_use(params, lock.l_pid, "another process");
+	return 0;
 }
 
 /* --- open ---------------------------------------------------------------- */
