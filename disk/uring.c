@@ -219,7 +219,7 @@ static void uring_warn(const char *path, int err)
 	case EACCES:
 	case EPERM:
 		why = "the kernel forbids it";
-		remedy = "let the seccomp filter of this container or service permit io_uring_setup";
+		remedy = "let the seccomp filter of this container or service permit io_uring_setup, io_uring_enter and io_uring_register";
 		if (!aio_sysctl("/proc/sys/kernel/io_uring_disabled"))
 			break;
 		why = "kernel.io_uring_disabled forbids it";
@@ -261,11 +261,15 @@ bool aio_uring_allowed(const char *path)
 	struct io_uring ring;
 	int err = uring_setup(&ring, 1);
 
-	if (err)
-		uring_warn(path, err);
-	else
+	if (!err) {
+		/* A ring that may not be entered would not do. */
+		io_uring_prep_nop(io_uring_get_sqe(&ring));
+		err = io_uring_submit_and_wait(&ring, 1);
 		io_uring_queue_exit(&ring);
-	return !err;
+	}
+	if (err < 0)
+		uring_warn(path, err);
+	return err >= 0;
 }
 
 static void uring_stop(struct aio_context *ctx)
