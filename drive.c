@@ -283,4 +283,7 @@ void drive_describe(const struct drive *d)
 		 info->direct ? ", O_DIRECT" : "",
 		 info->readonly ? ", read-only" : "", d->queues, d->queue_size,
 		 d->iothreads);
+	if (info->engine)
+		log_info("%s: aio=%s: %s", d->name, info->engine,
+			 info->engine_why);
 }

@@ -71,7 +71,7 @@ struct disk_info {
 
 /* Written by the owning I/O thread alone; others may read (read_once()). */
 struct disk_thread_stats {
-	u64 submits;		/* io_submit system calls */
+	u64 submits;		/* io_submit calls, or what the engine has for it */
 	u64 submitted;		/* requests they carried */
 	u64 reaps;		/* looks at the completion ring that found any */
 	u64 reaped;		/* completions they found */

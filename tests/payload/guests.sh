@@ -95,7 +95,37 @@ disk_guests() {
 	for how in {0..5}; do
 		try "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
 	done
+	engine_guests "$disk"
 	thread_guests "$disk"
+}
+
+# The same guest on each engine; io_uring may be forbidden here.
+engine_guests() {
+	local engine
+
+	for engine in native io_uring threads; do
+		wanted "virtio: aio=$engine, all written and read" || continue
+		guest mq --disk "$1,queues=4,aio=$engine" --verbose
+		if grep -q "aio=io_uring.*native is used" "$err"; then
+			skip "$(sed -n 's/.*aio=io_uring: //p' "$err")"
+		elif ! grep -qx "lkvm: vda: aio=$engine: as asked for" "$err"; then
+			fails "not aio=$engine"
+		else
+			judge 0 "$(wc -l <"$err")"
+		fi
+	done
+	for engine in native io_uring threads; do
+		wanted "aio=$engine: killed and started again at once" || continue
+		if ! start spin --disk "$1,queues=4,aio=$engine"; then
+			finish
+			fails "not READY"
+			continue
+		fi
+		kill -KILL "$pid"
+		wait "$pid" || true
+		guest poweroff --disk "$1,queues=4,aio=$engine"
+		judge 0 "$(grep -c "native is used" "$err")"
+	done
 }
 
 # A thread that is awake looks at all of its queues, kicked or not.

@@ -121,6 +121,9 @@ wrong_disks() {
 		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe irq-delay=soon irq-delay=1001 colour=red nonsense; do
 		refused "disk key $key" "--disk.*${key%%=*}" -k "$payload" --disk "$disk,$key"
 	done
+	for key in uring native,aio=none THREADS "" 1; do
+		refused "disk key aio=$key" "--disk.*aio.*auto\|native\|io_uring\|threads" -k "$payload" --disk "$disk,aio=$key"
+	done
 	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
 	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
 	refused "no image" "--disk $dir/none: no such file; create" -k "$payload" --disk "$dir/none"
