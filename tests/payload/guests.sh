@@ -122,7 +122,7 @@ engine_guests() {
 			continue
 		fi
 		kill -KILL "$pid"
-		wait "$pid" || true
+		{ wait "$pid" || true; } 2>/dev/null	# and no word of it
 		guest poweroff --disk "$1,queues=4,aio=$engine"
 		judge 0 "$(grep -c "native is used" "$err")"
 	done
