@@ -51,7 +51,7 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .help = "refuse an image that is in use (on)" },
 		{ .name = "aio", .kind = OPTION_CHOICE, .value = &d->aio,
 		  .arg = "auto|native|io_uring|threads",
-		  .help = "how I/O reaches the host's kernel (auto: native with O_DIRECT, else threads)" },
+		  .help = "how I/O reaches the host's kernel (auto: native with O_DIRECT or tmpfs, else threads)" },
 		{ .name = "poll", .kind = OPTION_CHOICE, .value = &d->poll,
 		  .min = 1, .max = POLL_US_MAX,
 		  .arg = "off|adaptive|always|MAX_US",

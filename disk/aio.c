@@ -390,13 +390,14 @@ static void aio_choose_engine(struct aio_disk *ad, struct disk_info *info,
 	};
 
 	info->engine_why = "as asked for";
-	if (wanted == DISK_ENGINE_AUTO) {
-		wanted = info->direct ? DISK_ENGINE_NATIVE :
-					DISK_ENGINE_THREADS;
-		info->engine_why =
-			info->direct ?
-				"direct I/O, which io_submit does not wait for" :
-				"the host's page cache would block io_submit";
+	if (wanted == DISK_ENGINE_AUTO && (info->direct || ad->image.memory)) {
+		wanted = DISK_ENGINE_NATIVE;
+		info->engine_why = info->direct ?
+			"direct I/O, for which io_submit does not wait" :
+			"a file in memory, which does not block io_submit";
+	} else if (wanted == DISK_ENGINE_AUTO) {
+		wanted = DISK_ENGINE_THREADS;
+		info->engine_why = "the host's page cache would block io_submit";
 	}
 	if (wanted == DISK_ENGINE_IO_URING &&
 	    !aio_uring_allowed(ad->image.path)) {

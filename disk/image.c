@@ -269,12 +269,15 @@ static int image_open_fd(struct image *img, const struct disk_params *params)
 	if (S_ISBLK(st.st_mode) && !params->readonly && params->lock)
 		flags |= O_EXCL;
 	img->fd = open(params->path, flags | O_DIRECT);
-	img->direct = img->fd >= 0 &&
-		      (S_ISBLK(st.st_mode) || !image_is_tmpfs(img->fd));
+	img->direct = img->fd >= 0;
 	if (img->fd < 0 && errno == EINVAL)
 		img->fd = open(params->path, flags);
 	if (img->fd < 0)
 		return image_open_failed(params, errno);
+	if (!S_ISBLK(st.st_mode) && image_is_tmpfs(img->fd)) {
+		img->memory = true;
+		img->direct = false;
+	}
 	return 0;
 }
 

@@ -14,6 +14,7 @@ struct image {
 	int fd;			/* O_DIRECT if direct */
 	int buffered_fd;	/* same file, page cache, for small writes; or -1 */
 	bool direct;
+	bool memory;		/* a tmpfs: page cache with nothing behind it */
 	u32 mem_align;		/* of a buffer's address; 1: any */
 	u32 offset_align;	/* of offsets and lengths; 1: any */
 };

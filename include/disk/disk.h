@@ -28,7 +28,7 @@ enum disk_op {
 
 /* How I/O on a file reaches the kernel. */
 enum disk_engine {
-	DISK_ENGINE_AUTO,	/* native with O_DIRECT, else threads */
+	DISK_ENGINE_AUTO,	/* native with O_DIRECT or tmpfs, else threads */
 	DISK_ENGINE_NATIVE,	/* Linux AIO */
 	DISK_ENGINE_IO_URING,	/* refused by the kernel: native, with a message */
 	DISK_ENGINE_THREADS,	/* a pool: for files in the page cache */

@@ -159,6 +159,10 @@ int statx(int fd, const char *path, int flags, unsigned int mask,
 
 	if (!err && fault_host.no_dioalign)
 		stx->stx_mask &= ~STATX_DIOALIGN;
+	if (!err && fault_host.no_direct) {
+		stx->stx_mask |= STATX_DIOALIGN;
+		stx->stx_dio_offset_align = 0;
+	}
 	return (int)err;
 }
 

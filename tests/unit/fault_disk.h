@@ -30,6 +30,7 @@ struct fault_host {
 	u64 refuse_offset;
 	bool no_fdsync;		/* EINVAL, as before Linux 4.18 */
 	bool no_dioalign;	/* statx() tells nothing, as before Linux 6.1 */
+	bool no_direct;		/* it tells that there is no direct I/O */
 	bool no_ring;		/* the completion ring has another layout */
 	/* Called instead of the kernel; they need no_ring, too. */
 	int (*submit)(long n, struct iocb **ios);

@@ -41,6 +41,16 @@ static void wait_for(const unsigned int *what, unsigned int n)
 	ck_assert_uint_ge(read_once(what), n);
 }
 
+static void use_it(struct bench *b)
+{
+	char *buf = rig_buffer(16 * 4096, 3);
+
+	bench_write(b, buf, 16, 4096);
+	bench_check_file(b, 0, buf, 16 * 4096);
+	ck_assert_int_eq(rig_io(&b->rig, DISK_FLUSH, 0, NULL, 0), 0);
+	free(buf);
+}
+
 /* --- the choice ---------------------------------------------------------- */
 
 START_TEST(test_choice)
@@ -51,7 +61,7 @@ START_TEST(test_choice)
 		const char *engine, *why;
 	} choices[] = {
 		{ LOCAL, DISK_ENGINE_AUTO, "native", "direct" },
-		{ TMPFS, DISK_ENGINE_AUTO, "threads", "page cache" },
+		{ TMPFS, DISK_ENGINE_AUTO, "native", "memory" },
 		{ LOCAL, DISK_ENGINE_NATIVE, "native", "asked" },
 		{ TMPFS, DISK_ENGINE_NATIVE, "native", "asked" },
 		{ LOCAL, DISK_ENGINE_THREADS, "threads", "asked" },
@@ -69,6 +79,30 @@ START_TEST(test_choice)
 		is_engine(&b, choices[i].engine, choices[i].why);
 		bench_exit(&b);
 	}
+}
+END_TEST
+
+/* A file system that knows no O_DIRECT. */
+START_TEST(test_choice_for_page_cache)
+{
+	struct disk_params params = { .lock = true };
+	struct rig_capture c;
+	struct bench b;
+
+	bench_open(&b, &variants[AIO]);
+	disk_close(b.disk);
+	params.path = b.file;
+	fault_host.no_direct = true;
+	rig_capture_start(&c);
+	ck_assert_int_eq(disk_open(&b.disk, &params), 0);
+	rig_capture_end(&c);
+	rig_expect_line(&c, "warning", b.file, "page cache");
+	ck_assert(!disk_info(b.disk)->direct);
+	is_engine(&b, "threads", "page cache");
+	rig_add(&b.rig, b.disk, DEPTH);
+	rig_start(&b.rig);
+	use_it(&b);
+	bench_exit(&b);
 }
 END_TEST
 
@@ -93,16 +127,6 @@ static const struct {
 	{ ENOMEM, "ulimit -l" },
 	{ EMFILE, "ulimit -n" },
 };
-
-static void use_it(struct bench *b)
-{
-	char *buf = rig_buffer(16 * 4096, 3);
-
-	bench_write(b, buf, 16, 4096);
-	bench_check_file(b, 0, buf, 16 * 4096);
-	ck_assert_int_eq(rig_io(&b->rig, DISK_FLUSH, 0, NULL, 0), 0);
-	free(buf);
-}
 
 START_TEST(test_refused_at_open)
 {
@@ -370,6 +394,7 @@ static Suite *engines_suite(void)
 	suite_add_tcase(s, tc);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, test_choice);
+	tcase_add_test(tc, test_choice_for_page_cache);
 	tcase_add_test(tc, test_null_has_none);
 	tcase_add_loop_test(tc, test_refused_at_open, 0, 4);
 	tcase_add_test(tc, test_pool_is_bounded);
