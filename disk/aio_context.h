@@ -24,7 +24,7 @@
 
 #define AIO_FILES 16		/* known to a context, the first ones */
 
-#define AIO_SIGNAL 1	/* IOCB_FLAG_RESFD of linux/aio_abi.h */
+#define AIO_SIGNAL 1u	/* IOCB_FLAG_RESFD of linux/aio_abi.h */
 
 /* Part of the owner's request.  One kernel call, as an iocb for all engines. */
 struct aio_call {

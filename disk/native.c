@@ -74,8 +74,7 @@ static bool native_reap_by_call(struct native_context *nc)
 static bool native_reap(struct native_context *nc)
 {
 	struct native_ring *ring = nc->ring;
-	unsigned int n = 0;
-	u32 head, tail;
+	u32 head, tail, n;
 
 	if (!ring)
 		return native_reap_by_call(nc);
@@ -84,9 +83,9 @@ static bool native_reap(struct native_context *nc)
 	tail = load_acquire(&ring->tail);
 	if (head == tail)
 		return false;
+	n = tail - head + (tail < head ? ring->nr : 0);
 	do {
 		native_complete(nc, &ring->events[head]);
-		n++;
 		if (++head == ring->nr)
 			head = 0;
 	} while (head != tail);
@@ -102,12 +101,13 @@ static bool native_reap(struct native_context *nc)
 static void native_submitted(struct native_context *nc, unsigned int n)
 {
 	struct aio_context *ctx = &nc->ctx;
+	unsigned int heard = 0;
 
 	aio_count(&ctx->stats.submitted, n);
 	ctx->inflight += n;
 	for (unsigned int i = 0; i < n; i++)
-		if (!(ctx->pending[i]->u.c.flags & AIO_SIGNAL))
-			nc->unheard++;
+		heard += ctx->pending[i]->u.c.flags;	/* AIO_SIGNAL or 0 */
+	nc->unheard += n - heard;
 	aio_unpend(ctx, n);
 }
 
