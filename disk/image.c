@@ -154,9 +154,18 @@ static int image_lock_holder(const struct image *img, bool shared)
 
 /*
  * The kernel ends the io_uring of a process that was killed a little after the
- * process, and the lock with it, as requests may still be in flight: a holder
- * that cannot be seen gets some time to go.
+ * process, and its hold on files with it, as requests may still be in flight: a
+ * holder that cannot be seen gets some time to go.  False: no more of it.
  */
+static bool image_wait_for_holder(unsigned int *patience)
+{
+	if (!*patience)
+		return false;
+	--*patience;
+	usleep(LOCK_WAIT_US);
+	return true;
+}
+
 static int image_lock(struct image *img, const struct disk_params *params)
 {
 	struct flock lock = {
@@ -174,9 +183,8 @@ static int image_lock(struct image *img, const struct disk_params *params)
 			return -err;
 		}
 		pid = image_lock_holder(img, params->readonly);
-		if (pid || !patience--)
+		if (pid || !image_wait_for_holder(&patience))
 			return image_in_use(params, pid, "another process");
-		usleep(LOCK_WAIT_US);
 	}
 	return 0;
 }
@@ -253,6 +261,23 @@ static bool image_is_tmpfs(int fd)
 	       (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
 }
 
+/* O_EXCL of a block device is such a hold, too.  A descriptor or -1, and errno. */
+static int image_open_direct(const struct disk_params *params,
+			     const struct stat *st, int flags)
+{
+	unsigned int patience = LOCK_WAITS;
+	int fd;
+
+	do {
+		fd = open(params->path, flags | O_DIRECT);
+		if (fd >= 0 || errno != EBUSY)
+			return fd;
+	} while (!image_find_holder(st, params->readonly) &&
+		 image_wait_for_holder(&patience));
+	errno = EBUSY;
+	return -1;
+}
+
 static int image_open_fd(struct image *img, const struct disk_params *params)
 {
 	int flags = O_CLOEXEC | (params->readonly ? O_RDONLY : O_RDWR);
@@ -268,7 +293,7 @@ static int image_open_fd(struct image *img, const struct disk_params *params)
 	/* Tells a mounted device, or one that is part of another. */
 	if (S_ISBLK(st.st_mode) && !params->readonly && params->lock)
 		flags |= O_EXCL;
-	img->fd = open(params->path, flags | O_DIRECT);
+	img->fd = image_open_direct(params, &st, flags);
 	img->direct = img->fd >= 0;
 	if (img->fd < 0 && errno == EINVAL)
 		img->fd = open(params->path, flags);
