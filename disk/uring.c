@@ -62,27 +62,25 @@ static bool uring_reap(struct uring_context *uc)
 
 static void uring_prepare_rw(struct io_uring_sqe *sqe, const struct iocb *iocb)
 {
-	const struct iovec *iov = iocb->u.c.buf;
-	struct iovec one = { iocb->u.c.buf, iocb->u.c.nbytes };
-	bool vector = iocb->aio_lio_opcode == IO_CMD_PREADV ||
-		      iocb->aio_lio_opcode == IO_CMD_PWRITEV;
 	bool read = iocb->aio_lio_opcode == IO_CMD_PREADV ||
 		    iocb->aio_lio_opcode == IO_CMD_PREAD;
-	unsigned int n = (unsigned int)iocb->u.c.nbytes;
+	bool vector = iocb->aio_lio_opcode == IO_CMD_PREADV ||
+		      iocb->aio_lio_opcode == IO_CMD_PWRITEV;
 	u64 offset = (u64)iocb->u.c.offset;
-	int fd = iocb->aio_fildes;
+	struct iovec one = { iocb->u.c.buf, iocb->u.c.nbytes };
 
+	if (vector && iocb->u.c.nbytes != 1) {
+		io_uring_prep_rw(read ? IORING_OP_READV : IORING_OP_WRITEV,
+				 sqe, iocb->aio_fildes, iocb->u.c.buf,
+				 (unsigned int)iocb->u.c.nbytes, offset);
+		return;
+	}
 	/* One segment needs no vector, which the kernel would have to fetch. */
-	if (vector && n == 1)
-		one = iov[0];
-	if (!vector || n == 1)
-		(read ? io_uring_prep_read(sqe, fd, one.iov_base,
-					   (unsigned int)one.iov_len, offset) :
-			io_uring_prep_write(sqe, fd, one.iov_base,
-					    (unsigned int)one.iov_len, offset));
-	else
-		(read ? io_uring_prep_readv(sqe, fd, iov, n, offset) :
-			io_uring_prep_writev(sqe, fd, iov, n, offset));
+	if (vector)
+		one = *(const struct iovec *)iocb->u.c.buf;
+	io_uring_prep_rw(read ? IORING_OP_READ : IORING_OP_WRITE, sqe,
+			 iocb->aio_fildes, one.iov_base,
+			 (unsigned int)one.iov_len, offset);
 }
 
 static void uring_prepare(const struct uring_context *uc, const struct iocb *iocb,

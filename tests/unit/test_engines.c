@@ -386,6 +386,27 @@ START_TEST(test_lone_requests)
 }
 END_TEST
 
+/* What stands behind the segments is not looked at. */
+START_TEST(test_no_segments)
+{
+	char *buf = rig_buffer(4096, 7), *same = rig_buffer(4096, 7);
+	struct rig_req r;
+	struct bench b;
+
+	bench_start(&b, &variants[_i], 4);
+	rig_prepare(&b.rig, &r, 0, 0, DISK_READ, 4096, buf, 0);
+	r.req.niov = 0;
+	r.iov[0].iov_len = 4096;
+	rig_stage(&b.rig, &r, 1);
+	rig_wait(&b.rig);
+	bench_check(&b, &r);
+	ck_assert_mem_eq(buf, same, 4096);
+	bench_exit(&b);
+	free(same);
+	free(buf);
+}
+END_TEST
+
 static Suite *engines_suite(void)
 {
 	Suite *s = suite_create("engines");
@@ -401,6 +422,7 @@ static Suite *engines_suite(void)
 	tcase_add_loop_test(tc, test_thread_is_not_blocked, THREADS,
 			    THREADS_DIRECT + 1);
 	bench_add_engines(tc, test_lone_requests);
+	bench_add_engines(tc, test_no_segments);
 	if (!bench_has_uring())
 		return s;
 	tcase_add_test(tc, test_refused_at_start);
