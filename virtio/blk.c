@@ -36,6 +36,17 @@ struct buffers {
 	unsigned int n;
 };
 
+/* As nearly every driver does it: the header has a buffer of its own. */
+static bool buffers_take_whole(struct buffers *b, void *to, size_t len)
+{
+	if (!b->n || b->iov->iov_len != len)
+		return false;
+	memcpy(to, b->iov->iov_base, len);
+	b->iov++;
+	b->n--;
+	return true;
+}
+
 /* Copy the next @len bytes out; false if there are fewer. */
 static bool buffers_take(struct buffers *b, void *to, size_t len)
 {
@@ -189,7 +200,7 @@ static void blk_read(struct blk_request *req, u64 sector,
 		     const struct buffers *data)
 {
 	struct blk_queue *q = req->queue;
-	u64 len = buffers_len(data);
+	u64 len = req->writable;
 
 	count(&q->stats.reads, 1);
 	if (!blk_range_ok(q->blk, sector, len)) {
@@ -268,7 +279,8 @@ static const char *blk_handle(struct blk_request *req,
 	if (!req->status)
 		return "request without a status byte";
 	req->writable = buffers_len(&in);
-	if (!buffers_take(&out, &header, sizeof(header)))
+	if (!buffers_take_whole(&out, &header, sizeof(header)) &&
+	    !buffers_take(&out, &header, sizeof(header)))
 		return "request header";
 	sector = le64_to_cpu((__force __le64)header.sector);
 

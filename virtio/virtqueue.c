@@ -99,29 +99,6 @@ static struct virtq_desc desc_snapshot(const struct desc_table *table, u16 i)
 	return d;
 }
 
-static int chain_add_buffer(struct virtqueue *vq, struct virtqueue_chain *chain,
-			    struct iovec *iov, unsigned int max,
-			    const struct virtq_desc *d, u16 flags)
-{
-	unsigned int n = (unsigned int)chain->nout + chain->nin;
-	u32 len = le32_to_cpu(d->len);
-	void *host;
-
-	if (n == max)
-		return virtqueue_malformed(vq, "chain too long");
-	host = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
-	if (!host)
-		return virtqueue_malformed(vq, "buffer address");
-	if (flags & VRING_DESC_F_WRITE)
-		chain->nin++;
-	else if (chain->nin)	/* 2.7.4.2: readable ones come first */
-		return virtqueue_malformed(vq, "readable buffer after writable");
-	else
-		chain->nout++;
-	iov[n] = (struct iovec){ .iov_base = host, .iov_len = len };
-	return 0;
-}
-
 /* 2.7.5.3: @d holds a table of its own instead of a buffer. */
 static int desc_table_indirect(struct virtqueue *vq,
 			       const struct virtq_desc *d, u16 flags,
@@ -146,19 +123,49 @@ static int desc_table_indirect(struct virtqueue *vq,
 	return 0;
 }
 
+/* The buffers of a chain so far. */
+struct chain_buffers {
+	struct iovec *iov;
+	unsigned int n;
+	unsigned int max;
+	unsigned int nout;
+	bool in;		/* a writable one was there */
+};
+
+static inline int chain_add_buffer(struct virtqueue *vq, struct chain_buffers *b,
+				   const struct virtq_desc *d, u16 flags)
+{
+	u32 len = le32_to_cpu(d->len);
+	void *host;
+
+	if (b->n == b->max)
+		return virtqueue_malformed(vq, "chain too long");
+	host = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
+	if (!host)
+		return virtqueue_malformed(vq, "buffer address");
+	if (flags & VRING_DESC_F_WRITE)
+		b->in = true;
+	else if (b->in)		/* 2.7.4.2: readable ones come first */
+		return virtqueue_malformed(vq, "readable buffer after writable");
+	else
+		b->nout++;
+	b->iov[b->n++] = (struct iovec){ .iov_base = host, .iov_len = len };
+	return 0;
+}
+
 /*
  * Follow the chain from its head.  A table of n descriptors can hold a chain
  * of n at most: the countdown ends a loop.
  */
-static int virtqueue_walk(struct virtqueue *vq, struct virtqueue_chain *chain,
-			  struct iovec *iov, unsigned int max)
+static int virtqueue_walk(struct virtqueue *vq, u16 head,
+			  struct chain_buffers *b)
 {
 	struct desc_table table = {
 		.desc = (const u8 *)vq->desc,
 		.size = vq->size,
 	};
 	u32 left = table.size;
-	u16 i = chain->head;
+	u16 i = head;
 
 	for (;;) {
 		struct virtq_desc d;
@@ -179,7 +186,7 @@ static int virtqueue_walk(struct virtqueue *vq, struct virtqueue_chain *chain,
 			i = 0;
 			continue;
 		}
-		err = chain_add_buffer(vq, chain, iov, max, &d, flags);
+		err = chain_add_buffer(vq, b, &d, flags);
 		if (err)
 			return err;
 		if (!(flags & VRING_DESC_F_NEXT))
@@ -191,7 +198,8 @@ static int virtqueue_walk(struct virtqueue *vq, struct virtqueue_chain *chain,
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		  struct iovec *iov, unsigned int max)
 {
-	const __le16 *entry;
+	struct chain_buffers b = { .iov = iov, .max = max };
+	u16 head;
 	int err;
 
 	if (vq->avail_idx == vq->next_avail) {
@@ -200,14 +208,17 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		if (waiting <= 0)
 			return waiting;
 	}
-	entry = &vq->avail->ring[vq->next_avail & (vq->size - 1)];
-	*chain = (struct virtqueue_chain){
-		.head = le16_to_cpu(read_once(entry)),
-	};
-	err = virtqueue_walk(vq, chain, iov, max);
+	head = le16_to_cpu(read_once(
+		&vq->avail->ring[vq->next_avail & (vq->size - 1)]));
+	err = virtqueue_walk(vq, head, &b);
 	if (err)
 		return err;
 	vq->next_avail++;
+	*chain = (struct virtqueue_chain){
+		.head = head,
+		.nout = (u16)b.nout,
+		.nin = (u16)(b.n - b.nout),
+	};
 	return 1;
 }
 

@@ -848,8 +848,8 @@ START_TEST(test_many_are_waited_for)
 	ck_assert_uint_gt(STAT(0, held), 0);
 	ck_assert_uint_le(STAT(0, held_in_vain), STAT(0, held));
 	ck_assert_uint_le(STAT(0, kicks_suppressed), STAT(0, batches));
-	ck_assert_uint_eq(STAT(0, interrupts) + STAT(0, suppressed),
-			  STAT(0, publications));
+	ck_assert_uint_le(STAT(0, publications) - STAT(0, interrupts) -
+				  STAT(0, suppressed), 1);
 	ck_assert_uint_eq(latencies(0), total);
 	/* A lone one that follows is served, too. */
 	expect_request(VIRTIO_BLK_T_OUT, 0, 512, VIRTIO_BLK_S_OK, 1);
@@ -888,8 +888,9 @@ START_TEST(test_interrupts_are_delayed)
 	ck_assert_uint_eq(pump(0, total), 0);
 	if (!_i)
 		ck_assert_uint_gt(STAT(0, delayed), 0);
-	ck_assert_uint_eq(STAT(0, interrupts) + STAT(0, suppressed),
-			  STAT(0, publications));
+	/* The driver found the last completions; their interrupt may wait. */
+	ck_assert_uint_le(STAT(0, publications) - STAT(0, interrupts) -
+				  STAT(0, suppressed), 1);
 	ck_assert_uint_eq(latencies(0), total);
 	close_blk();
 	irq_delay_ns = 0;
