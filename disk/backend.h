@@ -41,8 +41,16 @@ struct disk_queue {
 };
 
 /* merge.c: whether @req goes along with q->held. */
-bool disk_merge(struct disk_queue *q, struct disk_req *req);
+bool disk_merge_adjacent(struct disk_queue *q, struct disk_req *req);
 void disk_merged_done(struct disk_req *head, int err);
+
+static inline bool disk_merge(struct disk_queue *q, struct disk_req *req)
+{
+	const struct disk_req *head = q->held;
+
+	return head && req->offset == head->offset + head->len &&
+	       disk_merge_adjacent(q, req);
+}
 
 /* A back end ends each request with this, once. */
 static inline void disk_done(struct disk_req *req, int err)

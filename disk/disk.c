@@ -113,7 +113,7 @@ void disk_stage(struct disk_queue *q, struct disk_req *req)
 	}
 	req->merged = NULL;
 	if (req->op != DISK_FLUSH && q->disk->merge) {
-		if (q->held && disk_merge(q, req))
+		if (disk_merge(q, req))
 			return;
 		disk_unplug(q);
 		q->held = req;

@@ -17,12 +17,11 @@
 
 static bool merge_fits(const struct disk_req *head, const struct disk_req *req)
 {
-	u32 room = head->iov_room;
-
 	/* Its own buffers stay as they are, for a second try. */
-	if (!head->merged)
-		room -= room < head->niov ? room : head->niov;
-	return req->niov <= room && head->niov + req->niov <= MERGE_SEGMENTS &&
+	u32 needed = head->merged ? req->niov : head->niov + req->niov;
+
+	return head->iov_end - (head->iov + head->niov) >= needed &&
+	       head->niov + req->niov <= MERGE_SEGMENTS &&
 	       head->len + req->len <= MERGE_BYTES;
 }
 
@@ -32,24 +31,21 @@ static void merge_begin(struct disk_queue *q, struct disk_req *head)
 	struct iovec *own = head->iov;
 
 	head->iov += head->niov;
-	head->iov_room -= head->niov;
 	memcpy(head->iov, own, head->niov * sizeof(*own));
 	q->last = head;
 	head->queue = q;
 }
 
-bool disk_merge(struct disk_queue *q, struct disk_req *req)
+bool disk_merge_adjacent(struct disk_queue *q, struct disk_req *req)
 {
 	struct disk_req *head = q->held;
 
-	if (req->offset != head->offset + head->len || req->op != head->op ||
-	    !merge_fits(head, req))
+	if (req->op != head->op || !merge_fits(head, req))
 		return false;
 	if (!head->merged)
 		merge_begin(q, head);
 	memcpy(head->iov + head->niov, req->iov, req->niov * sizeof(*req->iov));
 	head->niov += req->niov;
-	head->iov_room -= req->niov;
 	head->len += req->len;
 	q->last->merged = req;
 	q->last = req;

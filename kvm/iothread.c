@@ -40,12 +40,12 @@ struct iothread_request {
 
 struct iothread {
 	/* Owned by the thread. */
+	struct iothread_clock clock;	/* first: read by iothread_now() */
 	struct iothread_client *clients;
 	struct iothread_poll poll;
 	u64 poll_ns;		/* the budget now, learnt */
 	u64 polled_ns;		/* in vain, before the sleep to come */
 	u64 poll_rest_until;
-	u64 now;		/* 0: not read in this step */
 	struct iothread_stats stats;
 	bool coarse;		/* no epoll_pwait2(), before Linux 5.11 */
 	int epoll_fd;
@@ -171,11 +171,10 @@ static u64 now_ns(void)
 	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
 }
 
-u64 iothread_now(struct iothread *t)
+u64 iothread_read_clock(struct iothread *t)
 {
-	if (!t->now)
-		t->now = now_ns();
-	return t->now;
+	t->clock.now = now_ns();
+	return t->clock.now;
 }
 
 /* One turn of the loop.  Returns whether any client found work. */
@@ -183,15 +182,15 @@ static bool iothread_turn(struct iothread *t)
 {
 	bool worked = false;
 
-	t->now = 0;
+	t->clock.now = 0;
 	iothread_for_each(c, t)
 		if (c->ready && c->ops->take && c->ops->take(c))
 			worked = true;
-	t->now = 0;
+	t->clock.now = 0;
 	iothread_for_each(c, t)
 		if (c->ready && c->ops->run && c->ops->run(c))
 			worked = true;
-	t->now = 0;
+	t->clock.now = 0;
 	iothread_for_each(c, t)
 		if (c->ops->flush)
 			c->ops->flush(c);

@@ -110,7 +110,6 @@ static void blk_request_put(struct blk_queue *q, struct blk_request *req)
 	q->free[q->nfree++] = req->disk.tag;
 }
 
-/* Nothing is waited for that took less than 2 ns or more than a minute. */
 static void blk_count_latency(struct blk_queue *q, u64 ns)
 {
 	unsigned int bucket = 63 - (unsigned int)__builtin_clzll(ns | 1);
@@ -125,7 +124,8 @@ static void blk_count_latency(struct blk_queue *q, u64 ns)
  * of its writable buffers that hold data.  The status byte is their last; it
  * counts if there is no gap before it (2.7.8.2: used.len has no holes).
  */
-static void blk_complete(struct blk_request *req, u8 status, u32 written)
+static inline __attribute__((always_inline)) void
+blk_complete(struct blk_request *req, u8 status, u32 written)
 {
 	struct blk_queue *q = req->queue;
 
@@ -159,21 +159,16 @@ static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
 static void blk_done(struct disk_req *disk, int err)
 {
 	struct blk_request *req = (struct blk_request *)disk;
+	u8 status = VIRTIO_BLK_S_OK;
+	u32 written = 0;
 
 	if (err) {
 		blk_complain(req->queue, disk, err);
-		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
-		return;
+		status = VIRTIO_BLK_S_IOERR;
+	} else if (disk->op == DISK_READ) {
+		written = (u32)disk->len;
 	}
-	blk_complete(req, VIRTIO_BLK_S_OK,
-		     disk->op == DISK_READ ? (u32)disk->len : 0);
-}
-
-/* The request's own buffers: as many as the queue is deep. */
-static struct iovec *blk_iovs(const struct blk_queue *q,
-			      const struct blk_request *req)
-{
-	return &q->iovs[(size_t)req->disk.tag * q->depth];
+	blk_complete(req, status, written);
 }
 
 static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
@@ -184,9 +179,6 @@ static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
 	req->disk.len = len;
 	req->disk.iov = data->iov;
 	req->disk.niov = data->n;
-	req->disk.iov_room =
-		(u32)(blk_iovs(req->queue, req) + req->queue->depth -
-		      (data->iov + data->n));
 	disk_stage(req->queue->disk_queue, &req->disk);
 }
 
@@ -305,15 +297,15 @@ static const char *blk_handle(struct blk_request *req,
 }
 
 /* Take one request.  Returns whether there was one. */
-static bool blk_take(struct blk_queue *q)
+static bool blk_take(struct blk_queue *q, u64 now)
 {
 	struct blk_request *req = blk_request_get(q);
 	struct virtqueue_chain chain;
 	const char *malformed = NULL;
 	int got;
 
-	req->disk.iov = blk_iovs(q, req);
-	req->start = iothread_now(q->thread);
+	req->disk.iov = req->disk.iov_end - q->depth;
+	req->start = now;
 	got = virtqueue_pop(&q->vq, &chain, req->disk.iov, q->depth);
 	if (got > 0)
 		malformed = blk_handle(req, &chain);
@@ -369,6 +361,7 @@ static bool blk_take_all(struct iothread_client *c)
 	bool idle = blk_queue_idle(q);
 	unsigned int n = 0;
 	int waiting;
+	u64 now;
 
 	if (!q->active || read_once(&q->blk->dev.broken))
 		return false;
@@ -376,8 +369,11 @@ static bool blk_take_all(struct iothread_client *c)
 	waiting = virtqueue_waiting(&q->vq);
 	if (waiting >= 0 && blk_hold(q, (unsigned int)waiting))
 		return false;
+	if (!waiting)
+		return false;
+	now = iothread_now(q->thread);
 	/* Bounded: requests that fail here and now use up no slot. */
-	while (n < q->depth && q->nfree && blk_take(q))
+	while (n < q->depth && q->nfree && blk_take(q, now))
 		n++;
 	if (n)
 		blk_count_batch(q, idle, n);
@@ -504,6 +500,7 @@ int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
 	for (unsigned int i = 0; i < depth; i++) {
 		q->requests[i].queue = q;
 		q->requests[i].disk.tag = (u16)i;
+		q->requests[i].disk.iov_end = &q->iovs[(i + 1) * depth];
 		q->requests[i].disk.done = blk_done;
 		q->free[q->nfree++] = (u16)(depth - 1 - i);
 	}

@@ -55,6 +55,7 @@ int virtqueue_init(struct virtqueue *vq, const struct guest_memory *mem,
 	if (config->desc % 16 || config->avail % 2 || config->used % 4)
 		return virtqueue_malformed(vq, "ring alignment");
 	vq->mem = mem;
+	vq->region = mem->region;
 	vq->size = size;
 	vq->event_idx = feature(features, VIRTIO_RING_F_EVENT_IDX);
 	vq->indirect = feature(features, VIRTIO_RING_F_INDIRECT_DESC);
@@ -78,11 +79,41 @@ int virtqueue_waiting(struct virtqueue *vq)
 	return waiting;
 }
 
-/* A table of descriptors: the queue's own, or an indirect one. */
+static void *virtqueue_other_region(struct virtqueue *vq, u64 gpa, u32 len)
+{
+	const struct guest_memory *mem = vq->mem;
+	void *host = NULL;
+
+	for (unsigned int i = 0; !host && i < mem->nregions; i++) {
+		vq->region = &mem->region[i];
+		host = guest_region_ptr(vq->region, gpa, len);
+	}
+	return host;
+}
+
+/* guest_ptr(), but most buffers lie in the same region. */
+static inline void *virtqueue_ptr(struct virtqueue *vq, u64 gpa, u32 len)
+{
+	void *host = guest_region_ptr(vq->region, gpa, len);
+
+	return host ? host : virtqueue_other_region(vq, gpa, len);
+}
+
+/* A table of descriptors, the queue's own or an indirect one, where to begin. */
 struct desc_table {
 	const u8 *desc;
 	u32 size;
+	u16 first;
 	bool indirect;
+};
+
+/* The buffers of a chain so far. */
+struct chain_buffers {
+	struct iovec *iov;
+	unsigned int n;
+	unsigned int max;
+	unsigned int nout;
+	bool in;		/* a writable one was there */
 };
 
 /*
@@ -115,24 +146,18 @@ static int desc_table_indirect(struct virtqueue *vq,
 	if (!len || len % sizeof(*d) ||
 	    len / sizeof(*d) > VIRTQUEUE_SIZE_MAX)
 		return virtqueue_malformed(vq, "indirect table size");
-	table->indirect = true;
-	table->size = len / sizeof(*d);
-	table->desc = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
+	*table = (struct desc_table){
+		.desc = virtqueue_ptr(vq, le64_to_cpu(d->addr), len),
+		.size = len / sizeof(*d),
+		.indirect = true,
+	};
 	if (!table->desc)
 		return virtqueue_malformed(vq, "indirect table address");
-	return 0;
+	return 1;
 }
 
-/* The buffers of a chain so far. */
-struct chain_buffers {
-	struct iovec *iov;
-	unsigned int n;
-	unsigned int max;
-	unsigned int nout;
-	bool in;		/* a writable one was there */
-};
-
-static inline int chain_add_buffer(struct virtqueue *vq, struct chain_buffers *b,
+static inline int chain_add_buffer(struct virtqueue *vq,
+				   struct chain_buffers *b,
 				   const struct virtq_desc *d, u16 flags)
 {
 	u32 len = le32_to_cpu(d->len);
@@ -140,7 +165,7 @@ static inline int chain_add_buffer(struct virtqueue *vq, struct chain_buffers *b
 
 	if (b->n == b->max)
 		return virtqueue_malformed(vq, "chain too long");
-	host = guest_ptr(vq->mem, le64_to_cpu(d->addr), len);
+	host = virtqueue_ptr(vq, le64_to_cpu(d->addr), len);
 	if (!host)
 		return virtqueue_malformed(vq, "buffer address");
 	if (flags & VRING_DESC_F_WRITE)
@@ -154,22 +179,20 @@ static inline int chain_add_buffer(struct virtqueue *vq, struct chain_buffers *b
 }
 
 /*
- * Follow the chain from its head.  A table of n descriptors can hold a chain
- * of n at most: the countdown ends a loop.
+ * Follow the chain in a table of n descriptors, which can hold a chain of n at
+ * most: the countdown ends a loop.  Returns 0 at its end, 1 if it goes on in
+ * @t, an indirect table, or -EINVAL.
  */
-static int virtqueue_walk(struct virtqueue *vq, u16 head,
-			  struct chain_buffers *b)
+static int virtqueue_walk(struct virtqueue *vq, struct desc_table *t,
+			  struct chain_buffers *chain)
 {
-	struct desc_table table = {
-		.desc = (const u8 *)vq->desc,
-		.size = vq->size,
-	};
+	const struct desc_table table = *t;	/* in registers, as these: */
+	struct chain_buffers b = *chain;
 	u32 left = table.size;
-	u16 i = head;
+	u16 i = table.first, flags;
 
-	for (;;) {
+	do {
 		struct virtq_desc d;
-		u16 flags;
 		int err;
 
 		if (i >= table.size)
@@ -178,29 +201,29 @@ static int virtqueue_walk(struct virtqueue *vq, u16 head,
 			return virtqueue_malformed(vq, "looping chain");
 		d = desc_snapshot(&table, i);
 		flags = le16_to_cpu(d.flags);
+		i = le16_to_cpu(d.next);
 		if (flags & VRING_DESC_F_INDIRECT) {
-			err = desc_table_indirect(vq, &d, flags, &table);
-			if (err)
-				return err;
-			left = table.size;
-			i = 0;
-			continue;
+			*chain = b;
+			return desc_table_indirect(vq, &d, flags, t);
 		}
-		err = chain_add_buffer(vq, b, &d, flags);
+		err = chain_add_buffer(vq, &b, &d, flags);
 		if (err)
 			return err;
-		if (!(flags & VRING_DESC_F_NEXT))
-			return 0;
-		i = le16_to_cpu(d.next);
-	}
+	} while (flags & VRING_DESC_F_NEXT);
+	*chain = b;
+	return 0;
 }
 
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		  struct iovec *iov, unsigned int max)
 {
 	struct chain_buffers b = { .iov = iov, .max = max };
+	struct desc_table table = {
+		.desc = (const u8 *)vq->desc,
+		.size = vq->size,
+	};
 	u16 head;
-	int err;
+	int more;
 
 	if (vq->avail_idx == vq->next_avail) {
 		int waiting = virtqueue_waiting(vq);
@@ -210,9 +233,12 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 	}
 	head = le16_to_cpu(read_once(
 		&vq->avail->ring[vq->next_avail & (vq->size - 1)]));
-	err = virtqueue_walk(vq, head, &b);
-	if (err)
-		return err;
+	table.first = head;
+	do
+		more = virtqueue_walk(vq, &table, &b);
+	while (more > 0);
+	if (more < 0)
+		return more;
 	vq->next_avail++;
 	*chain = (struct virtqueue_chain){
 		.head = head,
@@ -220,16 +246,6 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		.nin = (u16)(b.n - b.nout),
 	};
 	return 1;
-}
-
-void virtqueue_push(struct virtqueue *vq, u16 head, u32 len)
-{
-	struct virtq_used_elem *e;
-
-	e = &vq->used->ring[vq->used_idx & (vq->size - 1)];
-	write_once(&e->id, cpu_to_le32(head));
-	write_once(&e->len, cpu_to_le32(len));
-	vq->used_idx++;
 }
 
 bool virtqueue_publish(struct virtqueue *vq)

@@ -38,10 +38,10 @@ struct disk_req {
 	enum disk_op op;
 	u16 tag;		/* below the queue's depth, unique in flight */
 	u32 niov;
-	u32 iov_room;		/* entries free behind iov[niov - 1] */
 	u64 offset;		/* bytes, multiple of 512; offset + len <= size */
 	u64 len;		/* bytes, multiple of 512, sum of iov */
-	struct iovec *iov;	/* the disk may change it, and what is behind it */
+	struct iovec *iov;	/* the disk may change it, and what is behind it ... */
+	struct iovec *iov_end;	/* ... up to here */
 	struct disk_req *merged; /* the disk's: the next that goes with it ... */
 	struct disk_queue *queue; /* ... and where */
 	/* @err: 0 or a negative errno. */

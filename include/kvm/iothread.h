@@ -89,11 +89,22 @@ void iothread_stop(struct iothread *t);
 /* Run @fn(@arg) on the thread, between two turns, and wait for its end. */
 void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg);
 
+/* Every thread begins with it. */
+struct iothread_clock {
+	u64 now;	/* 0: not read in this step */
+};
+u64 iothread_read_clock(struct iothread *t);
+
 /*
  * CLOCK_MONOTONIC in ns as of the current step of the turn (take, run, flush,
  * publish): read once in a step, and only if asked for.  On the thread alone.
  */
-u64 iothread_now(struct iothread *t);
+static inline u64 iothread_now(struct iothread *t)
+{
+	const struct iothread_clock *clock = (struct iothread_clock *)t;
+
+	return clock->now ? clock->now : iothread_read_clock(t);
+}
 
 const char *iothread_name(const struct iothread *t);
 const struct iothread_stats *iothread_stats(const struct iothread *t);

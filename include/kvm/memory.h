@@ -40,20 +40,23 @@ void guest_memory_unmap(struct guest_memory *mem);
 /* Tell KVM of every region (KVM_SET_USER_MEMORY_REGION).  0 or -errno. */
 int guest_memory_register(const struct guest_memory *mem, int vm_fd);
 
-/*
- * Host address of [gpa, gpa + len), or NULL when not all of it lies in one
- * region.  @len may be 0.
- */
+/* Host address of [gpa, gpa + len), or NULL when not all of it lies in @r. */
+static inline void *guest_region_ptr(const struct guest_region *r, u64 gpa,
+				     u64 len)
+{
+	u64 off = gpa - r->gpa;
+
+	return off < r->size && len <= r->size - off ? r->host + off : NULL;
+}
+
+/* The same in any region, but in one.  @len may be 0. */
 static inline void *guest_ptr(const struct guest_memory *mem, u64 gpa, u64 len)
 {
-	for (unsigned int i = 0; i < mem->nregions; i++) {
-		const struct guest_region *r = &mem->region[i];
-		u64 off = gpa - r->gpa;
+	void *host = NULL;
 
-		if (off < r->size && len <= r->size - off)
-			return r->host + off;
-	}
-	return NULL;
+	for (unsigned int i = 0; !host && i < mem->nregions; i++)
+		host = guest_region_ptr(&mem->region[i], gpa, len);
+	return host;
 }
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * The device's side of a split virtqueue (virtio 1.2, 2.7).
  *
- * A virtqueue belongs to one thread.  Only virtqueue.c reads or writes a guest
- * ring; everything in it is hostile: each index and descriptor is read once,
+ * A virtqueue belongs to one thread.  Only what is here and in virtqueue.c reads
+ * or writes a guest ring; everything in it is hostile: each index and descriptor is read once,
  * checked, and handed out as host memory.  Popped chains are given back by
  * virtqueue_push() in any order; the guest sees them when virtqueue_publish()
  * moves the used index, once per batch.
@@ -11,6 +11,7 @@
 #ifndef LKVM_VIRTIO_VIRTQUEUE_H
 #define LKVM_VIRTIO_VIRTQUEUE_H
 
+#include "barrier.h"
 #include "endian.h"
 #include "kvm/memory.h"
 #include <linux/virtio_ring.h>
@@ -60,6 +61,7 @@ struct virtqueue_config {
 
 struct virtqueue {
 	const struct guest_memory *mem;
+	const struct guest_region *region;	/* where the last buffer was */
 	const struct virtq_desc *desc;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
@@ -99,7 +101,15 @@ int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		  struct iovec *iov, unsigned int max);
 
 /* Give chain @head back with @len bytes written; not seen before publish. */
-void virtqueue_push(struct virtqueue *vq, u16 head, u32 len);
+static inline void virtqueue_push(struct virtqueue *vq, u16 head, u32 len)
+{
+	struct virtq_used_elem *e;
+
+	e = &vq->used->ring[vq->used_idx & (vq->size - 1)];
+	write_once(&e->id, cpu_to_le32(head));
+	write_once(&e->len, cpu_to_le32(len));
+	vq->used_idx++;
+}
 
 /*
  * Show the guest all that was pushed.  Returns whether it wants an interrupt

@@ -119,7 +119,7 @@ static void stage(unsigned int i, enum disk_op op, u64 block,
 		.len = segments * BLOCK,
 		.iov = r->iov,
 		.niov = segments,
-		.iov_room = IOVS - segments,
+		.iov_end = r->iov + IOVS,
 		.done = on_done,
 	};
 	for (unsigned int k = 0; k < segments; k++)
@@ -244,7 +244,7 @@ START_TEST(test_room)
 	disk_unplug(queue);
 	ck_assert_uint_eq(nstaged, 1);
 	stage(2, DISK_READ, 0, 120);
-	requests[2].req.iov_room = 120;		/* 121 are needed */
+	requests[2].req.iov_end = requests[2].iov + 240;	/* 241 are needed */
 	stage(3, DISK_READ, 120, 1);
 	disk_unplug(queue);
 	ck_assert_uint_eq(nstaged, 3);
