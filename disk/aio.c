@@ -138,6 +138,23 @@ static int aio_prepare_small(struct aio_queue *aq, struct aio_req *ar,
 	return 0;
 }
 
+/* A list of one spares the kernel to read it. */
+static void aio_set_buffers(struct aio_req *ar)
+{
+	struct iocb *iocb = &ar->call.iocb;
+	bool read = ar->req->op == DISK_READ;
+
+	if (ar->niov == 1) {
+		iocb->aio_lio_opcode = read ? IO_CMD_PREAD : IO_CMD_PWRITE;
+		iocb->u.c.buf = ar->iov->iov_base;
+		iocb->u.c.nbytes = ar->iov->iov_len;
+	} else {
+		iocb->aio_lio_opcode = read ? IO_CMD_PREADV : IO_CMD_PWRITEV;
+		iocb->u.c.buf = ar->iov;
+		iocb->u.c.nbytes = ar->niov;
+	}
+}
+
 /* Point the iocb at what is left of a read or write. */
 static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
 {
@@ -145,11 +162,8 @@ static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
 	u64 offset = req->offset + req->len - ar->left;
 	struct iocb *iocb = &ar->call.iocb;
 
-	iocb->aio_lio_opcode =
-		req->op == DISK_READ ? IO_CMD_PREADV : IO_CMD_PWRITEV;
+	aio_set_buffers(ar);
 	iocb->aio_fildes = aq->image->fd;
-	iocb->u.c.buf = ar->iov;
-	iocb->u.c.nbytes = ar->niov;
 	iocb->u.c.offset = (long long)offset;
 	if ((offset | ar->left) & aq->offset_mask)
 		return aio_prepare_small(aq, ar, offset);

@@ -15,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* Between the buffers of two requests, so that they do not share cache sets. */
+#define IOV_GAP (128 / sizeof(struct iovec))
 #define IRQ_DELAY_FROM 4	/* in flight: with fewer no interrupt waits */
 #define IRQ_DELAY_GAPS 8	/* irq-delay=auto: completions to wait for */
 
@@ -491,8 +493,10 @@ static bool blk_sleep(struct iothread_client *c)
 
 int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
 {
+	size_t stride = depth + IOV_GAP;
+
 	q->requests = calloc(depth, sizeof(*q->requests));
-	q->iovs = calloc((size_t)depth * depth, sizeof(*q->iovs));
+	q->iovs = calloc(depth * stride, sizeof(*q->iovs));
 	q->free = calloc(depth, sizeof(*q->free));
 	if (!q->requests || !q->iovs || !q->free)
 		return log_no_memory();
@@ -500,7 +504,7 @@ int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
 	for (unsigned int i = 0; i < depth; i++) {
 		q->requests[i].queue = q;
 		q->requests[i].disk.tag = (u16)i;
-		q->requests[i].disk.iov_end = &q->iovs[(i + 1) * depth];
+		q->requests[i].disk.iov_end = &q->iovs[i * stride + depth];
 		q->requests[i].disk.done = blk_done;
 		q->free[q->nfree++] = (u16)(depth - 1 - i);
 	}

@@ -45,7 +45,7 @@ struct blk_queue {
 	struct virtio_blk *blk;
 	struct disk_queue *disk_queue;
 	struct blk_request *requests;
-	struct iovec *iovs;	/* depth for each request */
+	struct iovec *iovs;	/* depth for each request, and a gap */
 	u16 *free;		/* a stack: what is in the cache is used first */
 	u16 nfree;
 	u16 depth;
