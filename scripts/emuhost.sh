@@ -13,6 +13,8 @@
 #	--mem MB        its memory (4096)
 #	--disk FILE     raw image that becomes its next disk: /dev/vda, /dev/vdb...
 #	--share DIR     directory of this machine that it may write to
+#	--plugin SPEC   TCG plugin of the emulator: FILE.so,KEY=VALUE...
+#	--params STRING more for its kernel's command line; the last word of a name counts
 #	--timeout SEC   limit for the whole run (600)
 #	--silence SEC   a host that gives no sign of life for so long has stalled (20)
 #	--retries N     how often a stalled run is started anew (2)
@@ -26,13 +28,15 @@ die() { echo "emuhost.sh: $*" >&2; exit 125; }
 say() { echo "emuhost: $*" >&2; }
 
 cpus=4 mem=4096 timeout=600 silence=20 retries=2
-disks=() shares=()
+disks=() shares=() plugins=() params=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--cpus)    cpus=$2; shift ;;
 	--mem)     mem=$2; shift ;;
 	--disk)    disks+=("$(realpath "$2")"); shift ;;
 	--share)   shares+=("$(realpath "$2")"); shift ;;
+	--plugin)  plugins+=(-plugin "$2"); shift ;;
+	--params)  params=" $2"; shift ;;
 	--timeout) timeout=$2; shift ;;
 	--silence) silence=$2; shift ;;
 	--retries) retries=$2; shift ;;
@@ -42,7 +46,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ $# -ge 1 ] || { sed -n '4,23s/^# \{0,1\}//p' "$0" >&2; exit 125; }
+[ $# -ge 1 ] || { sed -n '4,25s/^# \{0,1\}//p' "$0" >&2; exit 125; }
 command -v qemu-system-x86_64 > /dev/null || die "qemu-system-x86_64 is missing: run scripts/setup.sh test"
 
 # The host's kernel is the generic one: the small one has no 9p.
@@ -72,12 +76,12 @@ realpath "$kernel/modules" > "$run/modules"
 : > "$run/shares"
 
 # shellcheck disable=SC2054 # the commas are QEMU's
-args=(-accel tcg,thread=multi -cpu EPYC,svm=on -smp "$cpus" -m "$mem"
+args=(-accel tcg,thread=multi ${plugins[@]+"${plugins[@]}"} -cpu EPYC,svm=on -smp "$cpus" -m "$mem"
 	-nodefaults -display none -no-reboot
 	-serial "file:$run/console" -serial stdio -serial "file:$run/alive"
 	-kernel "$kernel/vmlinuz" -initrd "$initrd"
 	# Periodic ticks raise again what the emulator may have lost.
-	-append "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable clocksource=tsc no_timer_check nohz=off highres=off softlockup_panic=1 watchdog_thresh=5 emuhost=$run"
+	-append "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable clocksource=tsc no_timer_check nohz=off highres=off softlockup_panic=1 watchdog_thresh=5 emuhost=$run$params"
 	-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap")
 n=0
 for dir in ${shares[@]+"${shares[@]}"}; do
