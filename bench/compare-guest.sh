@@ -1,0 +1,48 @@
+#!/bin/busybox sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=dash
+#
+# /init of the guests of bench/compare: one fio run, silent while it lasts, for
+# every character on the console is an exit.  "compare-guest.sh fio DISK RW JOBS
+# DEPTH SECONDS" is the same run without a VM, on the host itself.
+
+# What the host's side looks for: "BENCH module" and a line of /proc/modules, if it
+# wants them; "BENCH ready"; then one line of KEY=NUMBER.
+# Terse fields, reads first, writes 41 behind: 6 KiB, 8 IOPS, 30 99th percentile, 40
+# mean; both of the total latency, from submission to completion, in us.
+measure() {
+	fio --name=bench --filename="$1" --ioengine=libaio --direct=1 --rw="$2" --bs=4k \
+		--numjobs="$3" --iodepth="$4" --size=100% --randrepeat=0 --norandommap \
+		--clat_percentiles=0 --lat_percentiles=1 \
+		--runtime="$5" --time_based --group_reporting --minimal 2>&1 |
+		awk -F ';' 'NF > 81 {
+			if ($6 == 0) shift = 41
+			p99 = $(30 + shift)
+			sub(/.*=/, "", p99)
+			printf "BENCH iops=%d lat=%.1f p99=%d io=%d", $(8 + shift), $(40 + shift), p99, $(6 + shift) / 4
+		}'
+}
+if [ "${1-}" = fio ]; then shift; measure "$@"; echo; exit; fi
+
+/bin/busybox --install -s /bin
+mount -t proc proc /proc
+mount -t sysfs sys /sys
+mount -t devtmpfs dev /dev
+while read -r module; do insmod "/modules/$module"; done < /modules.list
+param() { sed -n "s/^\(.* \)\{0,1\}$1=\([^ ]*\).*/\2/p" /proc/cmdline; }
+# Those of the disk's queues ("virtio0-req.1"), or of its pin.
+interrupts() { awk '/virtio0/ && !/config/ { for (i = 2; i <= NF && $i ~ /^[0-9]+$/; i++) n += $i } END { print n + 0 }' /proc/interrupts; }
+
+# The default scheduler depends on the number of queues: the same for all.
+echo none > /sys/block/vda/queue/scheduler
+# Loaded once, so that the start of the measured run is short.
+fio --version > /dev/null
+set -- "$(param rw)" "$(param jobs)" "$(param depth)" "$(param seconds)"
+[ -z "$(param profile)" ] || sed 's/^/BENCH module /' /proc/modules
+before=$(interrupts)
+echo "BENCH ready"
+sleep 2
+result=$(measure /dev/vda "$@")
+echo "$result irqs=$(($(interrupts) - before)) end=1"
+sleep 1
+reboot -f

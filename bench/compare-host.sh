@@ -1,0 +1,178 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2154,SC2317 # the settings are read, the table calls functions
+#
+# compare-host.sh DIR - the part of bench/compare that runs on the host of the VMs
+#
+# DIR holds what bench/compare left there:
+#
+#	settings   shell: disk= cpus= queues= seconds= quiet= kernel= initrd= extra=
+#	rivals     NAME<tab>shell assignments, then its command
+#	plan       NUMBER TOTAL KIND OUTER RW JOBS DEPTH RIVAL ROUND, one a line
+#	results    those of former runs; what is done there is not done again
+#	sample     sample.c; insn: what insn.c writes; load: what watch_load() writes
+#	profile.*  instructions per request by function, of each insn run
+#
+# Each measurement appends a line to DIR/results: KIND ... ROUND KEY=NUMBER...; a
+# stalled one a line "stall KIND ... ROUND why", one beside too much other load a line
+# "noisy ..."; either is repeated up to three times.
+# KIND is speed (IOPS, latency, and what the host counts anyway), calls (system
+# calls, by a tracepoint that disturbs) or insn (instructions, by an emulator that
+# disturbs), so only speed tells the speed.
+set -u
+
+dir=$1
+top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck disable=SC1091
+. "$dir/settings"
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+tries=3
+
+# --- what the commands in the table use ---------------------------------------
+
+# qemu PROGRAM ARGS...: the machine and the disk's back end, named n
+qemu() {
+	local program=$1
+	shift
+	exec "$program" -M pc,accel=kvm -cpu host -smp "$cpus" -m 512 -nodefaults -display none -serial stdio \
+		-no-reboot -kernel "$kernel" -initrd "$initrd" -append "$params" \
+		-blockdev "driver=raw,node-name=n,file.driver=host_device,file.filename=$disk,cache.direct=on,file.aio=native" "$@"
+}
+qemu_iothreads() { for i in $(seq "$queues"); do printf ' -object iothread,id=t%d' "$i"; done; }
+qemu_mapping() { seq "$queues" | sed 's/.*/{"iothread":"t&"}/' | paste -sd , | sed 's/.*/[&]/'; }
+
+# --- one run ------------------------------------------------------------------
+
+# start RIVAL: its VMM in the background, $pid
+start() {
+	local command
+	command=$(sed -n "s/^$1	//p" "$dir/rivals")
+	params="console=ttyS0 quiet panic=-1 rw=$rw jobs=$jobs depth=$depth seconds=$seconds $extra"
+	(
+		set -f
+		eval "set -- ; ${command%%	*}; set -- ${command#*	}"
+		if [ "$1" = qemu ]; then "$@"; else exec "$@"; fi
+	) < /dev/null > "$work/console" 2> "$work/errors" &
+	pid=$!
+}
+
+# await PATTERN SECONDS: until the guest has said it
+await() {
+	local end=$(($(date +%s) + $2))
+	while [ "$(date +%s)" -le $end ]; do
+		sleep 0.3
+		grep -q "$1" "$work/console" && return 0
+		kill -0 $pid 2> /dev/null || return 1
+	done
+	return 1
+}
+
+finish() {
+	for _ in $(seq 20); do kill -0 $pid 2> /dev/null || break; sleep 0.2; done
+	kill -KILL $pid 2> /dev/null
+	wait $pid 2> /dev/null
+}
+
+# sample [PID [calls]]: in the background, $sampler; begins when the load does
+sample() {
+	"$dir/sample" "${disk##*/}" 500 $((seconds * 1000 - 1500)) "$@" > "$work/sample" 2>> "$work/errors" &
+	sampler=$!
+}
+
+# What the guest or the host's fio said, as KEY=NUMBER words.
+said() { tr -d '\r' < "$work/console" | sed -n 's/.*BENCH \(iops=.*\)/\1/p'; }
+
+# profile FILE: what ran between the last two marks, by function, into FILE; prints the sums
+profile() {
+	local requests
+	requests=$(sed 's/requests=\([0-9]*\).*/\1/' "$work/sample")
+	tr -d '\r' < "$work/console" | sed -n 's/.*BENCH module //p' > "$work/modules"
+	awk -v requests="$requests" -f "$top/bench/compare-profile.awk" "$work/kallsyms" "$work/modules" "$dir/insn" |
+		sort -rn > "$1"
+	awk -v requests="$requests" '{ sum[$2] += $1; if ($2 ~ /kernel/) sum[$2 "." $3] += $1 }
+		END { for (k in sum) printf "%s=%.0f ", k, sum[k] * requests }' "$1"
+}
+
+# others BEFORE: what else the machine below this emulated host did since, in % of it
+others() {
+	[ -z "$1" ] || echo "$1 $(cat "$dir/load")" | awk '$4 > $2 { n = 100 * ($3 - $1) / ($4 - $2); printf "others=%d", n < 0 ? 0 : n }'
+}
+
+# run KIND RIVAL TITLE: prints its numbers; nothing when it stalled
+run() {
+	local sampler='' load='' numbers
+	: > "$work/sample"
+	: > "$work/errors"
+	if [ "$2" = bare ]; then
+		sample
+		load=$(cat "$dir/load" 2> /dev/null)
+		"$top/bench/compare-guest.sh" fio "$disk" "$rw" "$jobs" "$depth" "$seconds" > "$work/console" 2>&1
+	else
+		start "$2"
+		if await 'BENCH ready' 60; then
+			load=$(cat "$dir/load" 2> /dev/null)
+			case $1 in calls) sample $pid calls ;; *) sample $pid ;; esac
+			await 'end=1' $((seconds + 45))
+		fi
+		finish
+	fi
+	[ -z "$sampler" ] || { kill "$sampler"; wait "$sampler"; } 2> /dev/null
+	numbers=$(said)
+	[ -n "$numbers" ] && [ -s "$work/sample" ] || return 1
+	numbers="$numbers $(others "$load")"
+	if [ "$1" = insn ]; then
+		numbers="$numbers $(profile "$dir/profile.$3" 2>> "$work/errors")"
+		[ -s "$dir/profile.$3" ] || return 1
+	fi
+	echo "$numbers $(cat "$work/sample")"
+}
+
+# measure NUMBER TOTAL KIND OUTER RW JOBS DEPTH RIVAL ROUND
+measure() {
+	local key="$3 $4 $5 $6 $7 $8 $9" numbers title others
+	rw=$5 jobs=$6 depth=$7
+	title="[$1/$2] $8 $4 CPUs ${6}x$7 $5 $3 round $9"
+	grep -q "^$key " "$dir/results" && return
+	while [ "$(grep -c "^stall $key " "$dir/results")" -lt $tries ]; do
+		# If the host itself dies meanwhile, this tells its next life.
+		echo "$key" > "$dir/current"
+		if numbers=$(run "$3" "$8" "$4.$5.$6x$7.$8.$9"); then
+			rm "$dir/current"
+			others=$(sed -n 's/.*others=\([0-9]*\).*/\1/p' <<< "$numbers")
+			if [ "${others:-0}" -gt "$quiet" ] && [ "$(grep -c "^noisy $key " "$dir/results")" -lt $tries ]; then
+				echo "noisy $key $numbers" >> "$dir/results"
+				echo "$title: others took $others % of this machine; once more in 20 s"
+				sleep 20
+				continue
+			fi
+			echo "$key $numbers" >> "$dir/results"
+			echo "$title: ${numbers%% io=*}"
+			return
+		fi
+		rm "$dir/current"
+		echo "stall $key $(tail -qn 1 "$work/errors" "$work/console" | tr -d '\r' | tr '\n' ' ')" >> "$dir/results"
+		echo "$title: stalled: $(tail -qn 2 "$work/errors" "$work/console" | tr -d '\r' | tr '\n' ' ')"
+	done
+	echo "$title: given up after $tries stalls"
+}
+
+# Left there by a run that this one repeats: the host stalled.
+if [ -e "$dir/current" ]; then
+	echo "stall $(cat "$dir/current") the emulated host" >> "$dir/results"
+	rm "$dir/current"
+fi
+if [ "$disk" = /dev/nullb0 ] && [ ! -b /dev/nullb0 ]; then
+	modprobe null_blk queue_mode=2 submit_queues=4 hw_queue_depth=256 gb=4 bs=4096 irqmode=0 || exit 1
+fi
+echo none > "/sys/block/${disk##*/}/queue/scheduler"
+mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
+mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
+# Where functions are, the same in the guests.
+if grep -q ' insn ' "$dir/plan"; then
+	extra="nokaslr profile=1 $extra"
+	grep -E '^[0-9a-f]+ [tTwW] ' /proc/kallsyms | LC_ALL=C sort > "$work/kallsyms"
+fi
+# The commands read the console; the plan is read beside them.
+while read -r -u 3 -a words; do measure "${words[@]}"; done 3< "$dir/plan"
+exit 0
