@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# awk -v rivals="NAME..." -v reference=NAME -v calls=unistd_64.h -f compare-table.awk RESULTS
+# awk -v rivals="NAME..." -v reference=NAME -v calls=FILE -f compare-table.awk RESULTS
 #
+# FILE has the numbers of system calls, as "#define __NR_NAME NUMBER".
 # The tables of bench/compare: one for each number of outer CPUs and job, of the
 # medians over the rounds; a rival's counts per request come from the same window
 # inside the run as the number of requests.  What was not measured is "-".
