@@ -27,7 +27,7 @@
 
 /* Adaptive polling, see iothread_poll(). */
 #define POLL_FIRST_NS 4000	/* the smallest budget */
-#define POLL_PREEMPTED_NS 100000	/* no turn without work takes so long */
+#define POLL_PREEMPTED_NS 500000	/* no turn, no timer tick takes so long */
 #define POLL_REST 64			/* then no polling for so many times that */
 
 /* What another thread wants done on this one; lives on the caller's stack. */

@@ -33,12 +33,10 @@ u64 pace_patience(const struct pace *p, unsigned int waiting, u64 now)
 	return end - now;
 }
 
-/* Three quarters: the rest comes while the thread wakes up, or overlaps. */
 static unsigned int pace_share(unsigned int outstanding)
 {
 	if (outstanding < WANT_FROM)
 		return 1;
-	outstanding -= outstanding / 4;
 	return outstanding < WANT_MAX ? outstanding : WANT_MAX;
 }
 

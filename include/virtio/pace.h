@@ -4,8 +4,8 @@
  *
  * A driver hands over its requests one by one.  If the disk answers at once and
  * each is served alone, each costs the guest a kick and an interrupt, which are
- * dearer than the request.  So a queue with nothing in flight waits for most of
- * those that usually follow, within a time that they usually take.  Both are
+ * dearer than the request.  So a queue with nothing in flight waits for those
+ * that usually follow, within a time that they usually take.  Both are
  * learnt: a driver with few in flight never waits, one that changes its mind
  * waits once, and a wait in vain pays for a longer time without another.
  *
