@@ -350,11 +350,17 @@ static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
 	q->kicks_seen = kicks;
 	if (q->depth - q->nfree > q->peak)
 		q->peak = q->depth - q->nfree;
-	if (!idle || q->pace.want == 1)
+	if (!idle)
 		return;
-	count(&q->stats.held, 1);
-	if (!pace_took(&q->pace, n, iothread_now(q->thread)))
+	switch (pace_took(&q->pace, n, iothread_now(q->thread))) {
+	case PACE_NOT_HELD:
+		break;
+	case PACE_MISSED:
 		count(&q->stats.held_in_vain, 1);
+		/* fall through */
+	case PACE_MET:
+		count(&q->stats.held, 1);
+	}
 }
 
 static bool blk_take_all(struct iothread_client *c)
@@ -446,6 +452,8 @@ static void blk_learn_pace(struct blk_queue *q)
 static void blk_publish_used(struct blk_queue *q)
 {
 	count(&q->stats.publications, 1);
+	if (blk_queue_idle(q))
+		blk_learn_pace(q);	/* before the driver brings more */
 	if (q->blk->irq_delay_auto)
 		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
 	if (!virtqueue_publish(&q->vq) || q->irq.wanted) {
@@ -454,8 +462,6 @@ static void blk_publish_used(struct blk_queue *q)
 		q->irq.wanted = true;
 		q->irq.since = 0;
 	}
-	if (blk_queue_idle(q))
-		blk_learn_pace(q);
 }
 
 static void blk_publish(struct iothread_client *c)

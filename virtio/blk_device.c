@@ -44,6 +44,7 @@ static void blk_queue_start(void *arg)
 		return;
 	}
 	pace_init(&q->pace);
+	q->peak = 0;
 	q->irq = (struct blk_irq){ 0 };
 	q->started = true;
 	q->active = true;

@@ -46,28 +46,28 @@ static u64 mean_with(u64 mean, u64 value)
 }
 
 /* Either fewer come, or they come slower than was known: believe both. */
-static bool pace_missed(struct pace *p, unsigned int got, u64 waited, u64 now)
+static void pace_missed(struct pace *p, unsigned int got, u64 waited, u64 now)
 {
 	p->usual_ns = mean_with(p->usual_ns, waited * p->want / got);
 	p->want = pace_share(got);
 	p->rest_until = now + (waited << (VAIN_SHIFT + p->vain));
 	if (p->vain < VAIN_MAX)
 		p->vain++;
-	return false;
 }
 
-bool pace_took(struct pace *p, unsigned int got, u64 now)
+enum pace_result pace_took(struct pace *p, unsigned int got, u64 now)
 {
 	u64 waited = now - p->since;
 
 	if (p->want == 1 || now < p->rest_until)
-		return true;
-	if (got >= p->want) {
-		p->usual_ns = mean_with(p->usual_ns, waited);
-		p->vain = 0;
-		return true;
+		return PACE_NOT_HELD;
+	if (got < p->want) {
+		pace_missed(p, got, waited, now);
+		return PACE_MISSED;
 	}
-	return pace_missed(p, got, waited, now);
+	p->usual_ns = mean_with(p->usual_ns, waited);
+	p->vain = 0;
+	return PACE_MET;
 }
 
 void pace_give_up(struct pace *p)

@@ -24,16 +24,19 @@ struct pace {
 	u64 rest_until;		/* no waiting before this */
 };
 
+enum pace_result {
+	PACE_NOT_HELD,	/* they were taken at once */
+	PACE_MET,	/* as many came as were waited for */
+	PACE_MISSED,	/* fewer did */
+};
+
 void pace_init(struct pace *p);
 
 /* How long from @now on @waiting requests should be left; 0: take them. */
 u64 pace_patience(const struct pace *p, unsigned int waiting, u64 now);
 
-/*
- * @got requests, at least one, were taken when none was in flight.  Returns
- * false if they are fewer than what was waited for.
- */
-bool pace_took(struct pace *p, unsigned int got, u64 now);
+/* @got requests, at least one, were taken when none was in flight. */
+enum pace_result pace_took(struct pace *p, unsigned int got, u64 now);
 
 /* None came in all the time: what comes next is taken at once. */
 void pace_give_up(struct pace *p);

@@ -136,6 +136,8 @@ task_poll_queues() {
 	say "fio=$? io=$(sed -n 's/.*issued rwts: total=\([0-9,]*\).*/\1/p' /tmp/fio)"
 }
 
+task_idle_driver() { say "cpuidle=$(cat /sys/devices/system/cpu/cpuidle/current_driver)"; }
+
 task_root() {
 	say "root=$(awk '$2 == "/" { print $1, $3 }' /proc/mounts | tail -n 1)"
 	seq 1 100000 > /written && sync

@@ -205,6 +205,14 @@ test_intx() {
 	has vectors=0 intx=1 readback_vda=good end
 }
 
+# The guest knows that its vCPUs have cores of their own, or it does not.
+test_dedicated() {
+	guest 0 idle_driver -c 2,dedicated=on -d null:1G
+	has cpuidle=haltpoll end
+	guest 0 idle_driver -c 2 -d null:1G
+	has cpuidle=none end
+}
+
 # Queues that the driver polls have no vector, and get no interrupt.
 test_poll_queues() {
 	image a.img 64M
