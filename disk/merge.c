@@ -15,11 +15,15 @@
 #define MERGE_SEGMENTS 128		/* what host devices usually take ... */
 #define MERGE_BYTES (512u << 10)	/* ... in one piece */
 
-static bool merge_fits(const struct disk_req *head, const struct disk_req *req)
+static bool merge_fits(const struct disk_req *head, const struct disk_req *req,
+		       u64 mask)
 {
 	/* Its own buffers stay as they are, for a second try. */
 	u32 needed = head->merged ? req->niov : head->niov + req->niov;
 
+	/* A small request would make the large one small, too: see aio.c. */
+	if ((head->offset | head->len | req->len) & mask)
+		return false;
 	return head->iov_end - (head->iov + head->niov) >= needed &&
 	       head->niov + req->niov <= MERGE_SEGMENTS &&
 	       head->len + req->len <= MERGE_BYTES;
@@ -40,7 +44,8 @@ bool disk_merge_adjacent(struct disk_queue *q, struct disk_req *req)
 {
 	struct disk_req *head = q->held;
 
-	if (req->op != head->op || !merge_fits(head, req))
+	if (req->op != head->op ||
+	    !merge_fits(head, req, q->disk->merge_mask))
 		return false;
 	if (!head->merged)
 		merge_begin(q, head);
@@ -49,7 +54,7 @@ bool disk_merge_adjacent(struct disk_queue *q, struct disk_req *req)
 	head->len += req->len;
 	q->last->merged = req;
 	q->last = req;
-	write_once(&q->merged, q->merged + 1);
+	counter_add(&q->merged, 1);
 	return true;
 }
 

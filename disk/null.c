@@ -61,6 +61,11 @@ static int null_open(struct disk *disk, const struct disk_params *params)
 			  params->path, params->path + 5);
 		return -EINVAL;
 	}
+	if (params->engine != DISK_ENGINE_AUTO) {
+		log_error("--disk %s: a null disk makes no I/O; leave out aio=",
+			  params->path);
+		return -EINVAL;
+	}
 	disk->info = (struct disk_info){
 		.size = size,
 		.block_size = 512,
@@ -81,7 +86,6 @@ static void null_stage(struct disk_queue *q, struct disk_req *req)
 	struct null_queue *nq = q->priv;
 
 	nq->staged[nq->n++] = req;
-	nq->client.ready = true;	/* no fd would wake the thread for it */
 }
 
 static bool null_run(struct iothread_client *c)
@@ -100,8 +104,8 @@ static void null_flush(struct iothread_client *c)
 	nq->staged = nq->finishing;
 	nq->finishing = batch;
 	nq->n = 0;
-	write_once(&nq->stats.submits, nq->stats.submits + 1);
-	write_once(&nq->stats.submitted, nq->stats.submitted + n);
+	counter_add(&nq->stats.submits, 1);
+	counter_add(&nq->stats.submitted, n);
 	for (i = 0; i < n; i++)
 		disk_done(batch[i], 0);
 }

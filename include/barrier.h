@@ -21,6 +21,9 @@
 #define store_release(p, v) __atomic_store_n((p), (v), __ATOMIC_RELEASE)
 #endif
 
+/* Counters have one writer; a reader may see any of their values, untorn. */
+#define counter_add(counter, n) write_once((counter), *(counter) + (n))
+
 /* Store, fence, load on both sides: at least one of the two sees the other. */
 static inline void full_fence(void)
 {

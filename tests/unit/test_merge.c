@@ -236,6 +236,22 @@ START_TEST(test_bounds)
 }
 END_TEST
 
+/* On a host with large blocks, only what is made of whole ones. */
+START_TEST(test_blocks)
+{
+	disk->merge_mask = BLOCK - 1;
+	stage(0, DISK_WRITE, 0, 1);
+	stage(1, DISK_WRITE, 1, 1);
+	disk_unplug(queue);
+	ck_assert_uint_eq(nstaged, 1);
+	disk->merge_mask = 2 * BLOCK - 1;
+	stage(2, DISK_WRITE, 0, 2);
+	stage(3, DISK_WRITE, 2, 1);
+	disk_unplug(queue);
+	ck_assert_uint_eq(nstaged, 3);
+}
+END_TEST
+
 /* Buffers have room for so many, and the first keeps its own. */
 START_TEST(test_room)
 {
@@ -304,6 +320,7 @@ int main(void)
 	tcase_add_test(tc, test_flush_between);
 	tcase_add_test(tc, test_off);
 	tcase_add_test(tc, test_bounds);
+	tcase_add_test(tc, test_blocks);
 	tcase_add_test(tc, test_room);
 	tcase_add_test(tc, test_failure_is_split);
 	tcase_add_test(tc, test_again);
