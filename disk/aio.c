@@ -129,7 +129,7 @@ static int aio_prepare_small(struct aio_queue *aq, struct aio_req *ar,
 			     u64 offset)
 {
 	if (ar->left == ar->req->len)
-		aio_count(&aq->ctx->stats.buffered, 1);
+		counter_add(&aq->ctx->stats.buffered, 1);
 	if (ar->req->op == DISK_READ)
 		return aio_bounce(aq, ar, offset);
 	if (aq->image->buffered_fd < 0)
@@ -170,7 +170,7 @@ static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
 	if (aio_is_aligned(aq, ar))
 		return 0;
 	if (ar->left == req->len)
-		aio_count(&aq->ctx->stats.bounced, 1);
+		counter_add(&aq->ctx->stats.bounced, 1);
 	return aio_bounce(aq, ar, offset);
 }
 
@@ -275,7 +275,7 @@ static void aio_complete_rest(struct aio_req *ar, long res)
 		aio_finish_at_end(ar);
 		return;
 	}
-	aio_count(&aq->ctx->stats.continued, 1);
+	counter_add(&aq->ctx->stats.continued, 1);
 	err = aio_prepare_rw(aq, ar);
 	if (err)
 		aio_finish(ar, err);
@@ -440,6 +440,7 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 	}
 	aio_choose_engine(ad, &disk->info, params->engine);
 	disk->priv = ad;
+	disk->merge_mask = ad->image.offset_align - 1;
 	return 0;
 }
 

@@ -96,11 +96,6 @@ void aio_call_init(struct aio_context *ctx, struct aio_call *call,
 
 /* --- for staging --------------------------------------------------------- */
 
-static inline void aio_count(u64 *counter, u64 n)
-{
-	write_once(counter, *counter + n);
-}
-
 /* Submit it in this turn's flush. */
 static inline void aio_call_stage(struct aio_context *ctx,
 				  struct aio_call *call)
@@ -108,7 +103,6 @@ static inline void aio_call_stage(struct aio_context *ctx,
 	assert(ctx->npending < ctx->depth);
 	call->iocb.u.c.flags = ctx->quiet ? 0 : AIO_SIGNAL;
 	ctx->pending[ctx->npending++] = &call->iocb;
-	ctx->client.ready = true;
 }
 
 /* Complete it with @res in this turn's flush, without any I/O. */
@@ -118,7 +112,6 @@ static inline void aio_call_defer(struct aio_context *ctx,
 	assert(ctx->ndeferred < ctx->depth);
 	call->iocb.u.c.offset = res;
 	ctx->deferred[ctx->ndeferred++] = &call->iocb;
-	ctx->client.ready = true;
 }
 
 /* --- for engines --------------------------------------------------------- */
@@ -133,8 +126,8 @@ unsigned long long aio_sysctl(const char *path);
 /* A reap that found @n. */
 static inline void aio_count_reaped(struct aio_context *ctx, unsigned int n)
 {
-	aio_count(&ctx->stats.reaps, 1);
-	aio_count(&ctx->stats.reaped, n);
+	counter_add(&ctx->stats.reaps, 1);
+	counter_add(&ctx->stats.reaped, n);
 }
 
 /* Whether @left calls, or deferred ones, want another turn at once. */

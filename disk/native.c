@@ -11,7 +11,7 @@
 #include <string.h>
 
 #define AIO_RING_MAGIC 0xa10a10a1
-#define UNHEARD_NS 1000000	/* how long a kick may wait meanwhile */
+#define UNHEARD_NS 20000	/* between two looks for what has no signal */
 #define REAP_BATCH 64		/* without a mapped ring */
 
 /* At the address that io_setup() returns; fs/aio.c of the kernel. */
@@ -103,7 +103,7 @@ static void native_submitted(struct native_context *nc, unsigned int n)
 	struct aio_context *ctx = &nc->ctx;
 	unsigned int heard = 0;
 
-	aio_count(&ctx->stats.submitted, n);
+	counter_add(&ctx->stats.submitted, n);
 	ctx->inflight += n;
 	for (unsigned int i = 0; i < n; i++)
 		heard += ctx->pending[i]->u.c.flags;	/* AIO_SIGNAL or 0 */
@@ -133,12 +133,12 @@ static void native_submit(struct native_context *nc)
 	ctx->full = false;
 	while (left) {
 		n = io_submit(nc->id, left, ctx->pending);
-		aio_count(&ctx->stats.submits, 1);
+		counter_add(&ctx->stats.submits, 1);
 		if (n == -EINTR)
 			continue;
 		if (n == -EAGAIN) {
 			ctx->full = true;
-			aio_count(&ctx->stats.retried, 1);
+			counter_add(&ctx->stats.retried, 1);
 			return;
 		}
 		if (n > 0) {
@@ -158,53 +158,38 @@ static bool native_run(struct iothread_client *c)
 	return native_reap((struct native_context *)c);
 }
 
-static void native_flush(struct iothread_client *c)
+static void native_submit_and_reap(struct native_context *nc)
 {
-	struct native_context *nc = (struct native_context *)c;
-	struct aio_context *ctx = &nc->ctx;
-
-	if (ctx->ndeferred)
-		aio_complete_deferred(ctx);
-	if (!ctx->npending)
-		return;
 	native_submit(nc);
 	/* Fast devices and page cache hits are done by now... */
 	native_reap(nc);
-	/* ...the rest is looked for in the next turns, if there are any. */
-	if (ctx->inflight)
-		c->ready = true;
 	/*
-	 * A signal for what is reaped here already would wake the thread for
-	 * nothing: a device that is done so soon gets none next time.
+	 * ...and a signal for them would wake the thread for nothing: a device
+	 * that is done so soon gets none next time.
 	 */
-	ctx->quiet = !ctx->inflight;
+	nc->ctx.quiet = !nc->ctx.inflight;
+}
+
+static void native_flush(struct iothread_client *c)
+{
+	struct native_context *nc = (struct native_context *)c;
+
+	if (nc->ctx.npending)
+		native_submit_and_reap(nc);
+	if (nc->ctx.ndeferred)
+		aio_complete_deferred(&nc->ctx);
 }
 
 /*
- * A device that was quick is slow now, this once: wait for it in the kernel.
- * Kicks are looked for in between: the thread's clients stay ready.
+ * The eventfd tells of every completion: there is nothing to arm.  But a device
+ * that was quick may be slow now, this once: then look again soon.
  */
-static void native_wait_unheard(struct native_context *nc)
-{
-	struct timespec patience = { .tv_nsec = UNHEARD_NS };
-	struct io_event event;
-
-	if (io_getevents(nc->id, 1, 1, &event, &patience) == 1) {
-		aio_count_reaped(&nc->ctx, 1);
-		native_complete(nc, &event);
-	}
-}
-
-/* The eventfd tells of every completion: there is nothing to arm. */
 static bool native_sleep(struct iothread_client *c)
 {
 	struct native_context *nc = (struct native_context *)c;
 	struct native_ring *ring = nc->ring;
 
-	if (nc->unheard) {
-		native_wait_unheard(nc);
-		return true;
-	}
+	c->patience = nc->unheard ? UNHEARD_NS : 0;
 	if (ring && ring->head != read_once(&ring->tail))
 		return true;
 	return aio_wants_turn(&nc->ctx, nc->ctx.npending);

@@ -170,8 +170,8 @@ static void threads_submit(struct threads_context *tc)
 		pthread_cond_signal(&p->work);
 	ctx->npending = 0;
 	ctx->inflight += n;
-	aio_count(&ctx->stats.submits, 1);
-	aio_count(&ctx->stats.submitted, n);
+	counter_add(&ctx->stats.submits, 1);
+	counter_add(&ctx->stats.submitted, n);
 }
 
 static bool threads_run(struct iothread_client *c)
@@ -189,7 +189,6 @@ static void threads_flush(struct iothread_client *c)
 	if (!ctx->npending)
 		return;
 	threads_submit(tc);
-	c->ready = true;
 }
 
 static bool threads_sleep(struct iothread_client *c)

@@ -66,21 +66,12 @@ static void uring_prepare_rw(struct io_uring_sqe *sqe, const struct iocb *iocb)
 		    iocb->aio_lio_opcode == IO_CMD_PREAD;
 	bool vector = iocb->aio_lio_opcode == IO_CMD_PREADV ||
 		      iocb->aio_lio_opcode == IO_CMD_PWRITEV;
-	u64 offset = (u64)iocb->u.c.offset;
-	struct iovec one = { iocb->u.c.buf, iocb->u.c.nbytes };
+	unsigned int op = vector ? (read ? IORING_OP_READV : IORING_OP_WRITEV) :
+				   (read ? IORING_OP_READ : IORING_OP_WRITE);
 
-	if (vector && iocb->u.c.nbytes != 1) {
-		io_uring_prep_rw(read ? IORING_OP_READV : IORING_OP_WRITEV,
-				 sqe, iocb->aio_fildes, iocb->u.c.buf,
-				 (unsigned int)iocb->u.c.nbytes, offset);
-		return;
-	}
-	/* One segment needs no vector, which the kernel would have to fetch. */
-	if (vector)
-		one = *(const struct iovec *)iocb->u.c.buf;
-	io_uring_prep_rw(read ? IORING_OP_READ : IORING_OP_WRITE, sqe,
-			 iocb->aio_fildes, one.iov_base,
-			 (unsigned int)one.iov_len, offset);
+	io_uring_prep_rw((int)op, sqe, iocb->aio_fildes, iocb->u.c.buf,
+			 (unsigned int)iocb->u.c.nbytes,
+			 (u64)iocb->u.c.offset);
 }
 
 static void uring_prepare(const struct uring_context *uc, const struct iocb *iocb,
@@ -137,16 +128,16 @@ static void uring_submit(struct uring_context *uc)
 	uring_fill(uc);
 	while (io_uring_sq_ready(&uc->ring)) {
 		n = io_uring_submit(&uc->ring);
-		aio_count(&ctx->stats.submits, 1);
+		counter_add(&ctx->stats.submits, 1);
 		if (n == -EINTR)
 			continue;
 		if (n <= 0) {	/* out of memory: once more in the next turn */
 			ctx->full = true;
-			aio_count(&ctx->stats.retried, 1);
+			counter_add(&ctx->stats.retried, 1);
 			return;
 		}
 		ctx->inflight += (unsigned int)n;
-		aio_count(&ctx->stats.submitted, (u64)n);
+		counter_add(&ctx->stats.submitted, (u64)n);
 		uring_fill(uc);
 	}
 	ctx->full = ctx->npending;
@@ -174,15 +165,13 @@ static void uring_flush(struct iothread_client *c)
 {
 	struct uring_context *uc = (struct uring_context *)c;
 
+	if (uring_left(uc)) {
+		uring_submit(uc);
+		/* What is in the page cache is done by now. */
+		uring_reap(uc);
+	}
 	if (uc->ctx.ndeferred)
 		aio_complete_deferred(&uc->ctx);
-	if (!uring_left(uc))
-		return;
-	uring_submit(uc);
-	/* What is in the page cache is done by now. */
-	uring_reap(uc);
-	if (uc->ctx.inflight)
-		c->ready = true;
 }
 
 static bool uring_sleep(struct iothread_client *c)

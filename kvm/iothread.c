@@ -19,11 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #define EVENTS_PER_WAIT 16
 #define THREAD_NAME_MAX 16	/* pthread_setname_np(3), with the final 0 */
+
+#define TIMER_SLACK_NS 1000	/* a client's patience is a few microseconds */
 
 /* Adaptive polling, see iothread_poll(). */
 #define POLL_FIRST_NS 4000	/* the smallest budget */
@@ -44,10 +47,10 @@ struct iothread {
 	struct iothread_client *clients;
 	struct iothread_poll poll;
 	u64 poll_ns;		/* the budget now, learnt */
-	u64 polled_ns;		/* in vain, before the sleep to come */
+	u64 idle_ns;		/* polled and slept since there was work */
 	u64 poll_rest_until;
 	struct iothread_stats stats;
-	bool coarse;		/* no epoll_pwait2(), before Linux 5.11 */
+	bool coarse;		/* no epoll_pwait2(): before Linux 5.11, or seccomp */
 	int epoll_fd;
 	int wake_fd;
 	char name[THREAD_NAME_MAX];
@@ -157,12 +160,6 @@ struct iothread_client *iothread_find(struct iothread *t,
 	return NULL;
 }
 
-/* One writer; a reader may see any of the values, untorn. */
-static void count(u64 *counter, u64 n)
-{
-	write_once(counter, *counter + n);
-}
-
 static u64 now_ns(void)
 {
 	struct timespec now;
@@ -184,21 +181,24 @@ static bool iothread_turn(struct iothread *t)
 
 	t->clock.now = 0;
 	iothread_for_each(c, t)
-		if (c->ready && c->ops->take && c->ops->take(c))
+		if (c->ops->take && c->ops->take(c))
 			worked = true;
 	t->clock.now = 0;
 	iothread_for_each(c, t)
-		if (c->ready && c->ops->run && c->ops->run(c))
+		if (c->ops->run && c->ops->run(c))
 			worked = true;
 	t->clock.now = 0;
 	iothread_for_each(c, t)
 		if (c->ops->flush)
 			c->ops->flush(c);
+	t->clock.now = 0;
 	iothread_for_each(c, t)
 		if (c->ops->publish)
 			c->ops->publish(c);
-	if (worked)
-		count(&t->stats.turns, 1);
+	if (worked) {
+		counter_add(&t->stats.turns, 1);
+		t->idle_ns = 0;
+	}
 	return worked;
 }
 
@@ -221,10 +221,9 @@ static bool iothread_poll(struct iothread *t)
 	bool always = t->poll.always, worked = false;
 	u64 start, last, now;
 
-	t->polled_ns = 0;
 	if (!always && !t->poll_ns)
 		return false;
-	count(&t->stats.polls, 1);
+	counter_add(&t->stats.polls, 1);
 	start = last = now = now_ns();
 	while (!worked && !read_once(&t->attention) &&
 	       (always || now - start < t->poll_ns)) {
@@ -236,11 +235,11 @@ static bool iothread_poll(struct iothread *t)
 		last = now;
 	}
 	if (worked) {
-		count(&t->stats.polls_found, 1);
-		count(&t->stats.poll_found_ns, now - start);
+		counter_add(&t->stats.polls_found, 1);
+		counter_add(&t->stats.poll_found_ns, now - start);
 	} else {
-		t->polled_ns = now - start;
-		count(&t->stats.poll_vain_ns, now - start);
+		t->idle_ns += now - start;
+		counter_add(&t->stats.poll_vain_ns, now - start);
 	}
 	return worked || read_once(&t->attention);
 }
@@ -267,15 +266,9 @@ static void iothread_learn(struct iothread *t, u64 idle, u64 now)
 /* Re-arm all wake-ups.  Returns whether work slipped in meanwhile. */
 static bool iothread_rearm(struct iothread *t)
 {
-	bool again = false;
-
 	iothread_for_each(c, t)
-		if (c->ready && c->ops->sleep && c->ops->sleep(c))
-			again = true;
-	if (again)
-		return true;
-	iothread_for_each(c, t)
-		c->ready = false;
+		if (c->ops->sleep && c->ops->sleep(c))
+			return true;
 	return false;
 }
 
@@ -304,7 +297,7 @@ static int iothread_sleep(struct iothread *t, struct epoll_event *events)
 	if (!t->coarse) {
 		n = epoll_pwait2(t->epoll_fd, events, EVENTS_PER_WAIT,
 				 &timeout, NULL);
-		if (n >= 0 || errno != ENOSYS)
+		if (n >= 0 || errno == EINTR)
 			return n;
 		t->coarse = true;
 	}
@@ -312,26 +305,27 @@ static int iothread_sleep(struct iothread *t, struct epoll_event *events)
 			  (int)(patience / 1000000) + 1);
 }
 
-/* While the thread is awake it looks after all of its clients. */
 static void iothread_wait(struct iothread *t)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
 	u64 start = now_ns(), end;
 	int n;
 
-	count(&t->stats.sleeps, 1);
+	counter_add(&t->stats.sleeps, 1);
 	n = iothread_sleep(t, events);
 	for (int i = 0; i < n; i++) {
 		struct iothread_client *c = events[i].data.ptr;
 
 		if (c)
-			count(&c->wakeups, 1);
+			counter_add(&c->wakeups, 1);
 	}
 	end = now_ns();
-	count(&t->stats.wait_ns, end - start);
-	iothread_learn(t, t->polled_ns + end - start, end);
-	iothread_for_each(c, t)
-		c->ready = true;
+	counter_add(&t->stats.wait_ns, end - start);
+	t->idle_ns += end - start;
+	if (n > 0) {	/* not if a client's patience ended */
+		iothread_learn(t, t->idle_ns, end);
+		t->idle_ns = 0;
+	}
 }
 
 static void iothread_serve(struct iothread *t)
@@ -370,6 +364,7 @@ static void *iothread_main(void *arg)
 	struct iothread *t = arg;
 
 	pthread_setname_np(pthread_self(), t->name);
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	iothread_be_patient();
 	while (!read_once(&t->stop)) {
 		if (read_once(&t->attention))

@@ -26,12 +26,6 @@ static struct blk_queue *to_blk_queue(struct iothread_client *c)
 				    offsetof(struct blk_queue, client));
 }
 
-/* Counters have one writer; a reader may see any of their values, untorn. */
-static void count(u64 *counter, u64 n)
-{
-	write_once(counter, *counter + n);
-}
-
 /* Buffers of a request that are not used up yet. */
 struct buffers {
 	struct iovec *iov;
@@ -107,8 +101,6 @@ static struct blk_request *blk_request_get(struct blk_queue *q)
 
 static void blk_request_put(struct blk_queue *q, struct blk_request *req)
 {
-	if (!q->nfree)
-		q->client.ready = true;	/* there may be more to take */
 	q->free[q->nfree++] = req->disk.tag;
 }
 
@@ -118,7 +110,7 @@ static void blk_count_latency(struct blk_queue *q, u64 ns)
 
 	if (bucket >= VIRTIO_BLK_LATENCIES)
 		bucket = VIRTIO_BLK_LATENCIES - 1;
-	count(&q->stats.latency[bucket], 1);
+	counter_add(&q->stats.latency[bucket], 1);
 }
 
 /*
@@ -132,7 +124,7 @@ blk_complete(struct blk_request *req, u8 status, u32 written)
 	struct blk_queue *q = req->queue;
 
 	if (status != VIRTIO_BLK_S_OK)
-		count(&q->stats.errors, 1);
+		counter_add(&q->stats.errors, 1);
 	blk_count_latency(q, iothread_now(q->thread) - req->start);
 	write_once(req->status, status);
 	if (written == req->writable)
@@ -196,7 +188,7 @@ static void blk_read(struct blk_request *req, u64 sector,
 	struct blk_queue *q = req->queue;
 	u64 len = req->writable;
 
-	count(&q->stats.reads, 1);
+	counter_add(&q->stats.reads, 1);
 	if (!blk_range_ok(q->blk, sector, len)) {
 		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
 		return;
@@ -205,7 +197,7 @@ static void blk_read(struct blk_request *req, u64 sector,
 		blk_complete(req, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
-	count(&q->stats.read_bytes, len);
+	counter_add(&q->stats.read_bytes, len);
 	blk_stage(req, DISK_READ, sector << SECTOR_SHIFT, data, len);
 }
 
@@ -215,7 +207,7 @@ static void blk_write(struct blk_request *req, u64 sector,
 	struct blk_queue *q = req->queue;
 	u64 len = buffers_len(data);
 
-	count(&q->stats.writes, 1);
+	counter_add(&q->stats.writes, 1);
 	/* 5.2.6.2: a read-only device fails writes, and changes nothing. */
 	if (q->blk->readonly || !blk_range_ok(q->blk, sector, len)) {
 		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
@@ -225,7 +217,7 @@ static void blk_write(struct blk_request *req, u64 sector,
 		blk_complete(req, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
-	count(&q->stats.written_bytes, len);
+	counter_add(&q->stats.written_bytes, len);
 	blk_stage(req, DISK_WRITE, sector << SECTOR_SHIFT, data, len);
 }
 
@@ -233,7 +225,7 @@ static void blk_flush(struct blk_request *req)
 {
 	static const struct buffers nothing;
 
-	count(&req->queue->stats.flushes, 1);
+	counter_add(&req->queue->stats.flushes, 1);
 	blk_stage(req, DISK_FLUSH, 0, &nothing, 0);
 }
 
@@ -243,7 +235,7 @@ static void blk_get_id(struct blk_request *req, const struct buffers *data)
 	const struct virtio_blk *blk = req->queue->blk;
 	size_t done = 0;
 
-	count(&req->queue->stats.others, 1);
+	counter_add(&req->queue->stats.others, 1);
 	for (unsigned int i = 0; i < data->n && done < sizeof(blk->serial); i++) {
 		size_t part = sizeof(blk->serial) - done;
 
@@ -292,7 +284,7 @@ static const char *blk_handle(struct blk_request *req,
 		blk_get_id(req, &in);
 		break;
 	default:
-		count(&req->queue->stats.others, 1);
+		counter_add(&req->queue->stats.others, 1);
 		blk_complete(req, VIRTIO_BLK_S_UNSUPP, 0);
 	}
 	return NULL;
@@ -326,27 +318,29 @@ static bool blk_take(struct blk_queue *q, u64 now)
 }
 
 /*
- * Whether to leave those that wait until more have come.  Only with nothing in
- * flight: else more gather by themselves.
+ * How long to leave those that wait, until more have come.  Only with nothing
+ * in flight, else more gather by themselves; and only if the driver can be told
+ * to kick for the last of them.
  */
-static bool blk_hold(struct blk_queue *q, unsigned int waiting)
+static u64 blk_patience(struct blk_queue *q, unsigned int waiting)
 {
-	if (q->pace.want == 1 || !blk_queue_idle(q))
-		return false;
-	if (pace_patience(&q->pace, waiting, iothread_now(q->thread)))
-		return true;
-	if (!waiting)
+	u64 patience;
+
+	if (q->pace.want == 1 || !q->vq.event_idx || !blk_queue_idle(q))
+		return 0;
+	patience = pace_patience(&q->pace, waiting, iothread_now(q->thread));
+	if (!patience && !waiting)
 		pace_give_up(&q->pace);
-	return false;
+	return patience;
 }
 
 static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
 {
 	u64 kicks = q->client.wakeups;
 
-	count(&q->stats.batches, 1);
+	counter_add(&q->stats.batches, 1);
 	if (kicks == q->kicks_seen)
-		count(&q->stats.kicks_suppressed, 1);
+		counter_add(&q->stats.kicks_suppressed, 1);
 	q->kicks_seen = kicks;
 	if (q->depth - q->nfree > q->peak)
 		q->peak = q->depth - q->nfree;
@@ -356,10 +350,10 @@ static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
 	case PACE_NOT_HELD:
 		break;
 	case PACE_MISSED:
-		count(&q->stats.held_in_vain, 1);
+		counter_add(&q->stats.held_in_vain, 1);
 		/* fall through */
 	case PACE_MET:
-		count(&q->stats.held, 1);
+		counter_add(&q->stats.held, 1);
 	}
 }
 
@@ -371,13 +365,14 @@ static bool blk_take_all(struct iothread_client *c)
 	int waiting;
 	u64 now;
 
+	c->patience = 0;
 	if (!q->active || read_once(&q->blk->dev.broken))
 		return false;
 	virtqueue_kicks_off(&q->vq);
 	waiting = virtqueue_waiting(&q->vq);
-	if (waiting >= 0 && blk_hold(q, (unsigned int)waiting))
-		return false;
-	if (!waiting)
+	if (waiting >= 0)
+		c->patience = blk_patience(q, (unsigned int)waiting);
+	if (!waiting || c->patience)
 		return false;
 	now = iothread_now(q->thread);
 	/* Bounded: requests that fail here and now use up no slot. */
@@ -388,11 +383,16 @@ static bool blk_take_all(struct iothread_client *c)
 	return n;
 }
 
-/* The turn has taken all there is: what waited for a neighbour goes on. */
-static bool blk_unplug(struct iothread_client *c)
+/*
+ * The turn has taken all there is: what waited for a neighbour goes on.  An
+ * interrupt that waits keeps the thread awake: it is a matter of microseconds.
+ */
+static bool blk_run(struct iothread_client *c)
 {
-	disk_unplug(to_blk_queue(c)->disk_queue);
-	return false;
+	struct blk_queue *q = to_blk_queue(c);
+
+	disk_unplug(q->disk_queue);
+	return q->irq.wanted;
 }
 
 /* How long an interrupt may wait for more completions, ns. */
@@ -408,10 +408,7 @@ static u64 blk_irq_delay(const struct blk_queue *q)
 	return wanted < most ? wanted : most;
 }
 
-/*
- * While many requests are in flight, completions may gather for an interrupt:
- * the thread stays awake meanwhile, for it is a matter of microseconds.
- */
+/* While many requests are in flight, completions may gather for an interrupt. */
 static void blk_interrupt(struct blk_queue *q)
 {
 	struct virtio_device *dev = &q->blk->dev;
@@ -419,15 +416,15 @@ static void blk_interrupt(struct blk_queue *q)
 
 	if (delay && !q->irq.since) {
 		q->irq.since = iothread_now(q->thread);
-		count(&q->stats.delayed, 1);
+		counter_add(&q->stats.delayed, 1);
 	}
 	if (delay && iothread_now(q->thread) - q->irq.since < delay)
 		return;
 	q->irq.wanted = false;
 	if (dev->transport->queue_interrupt(dev, blk_queue_index(q)))
-		count(&q->stats.interrupts, 1);
+		counter_add(&q->stats.interrupts, 1);
 	else
-		count(&q->stats.suppressed, 1);
+		counter_add(&q->stats.suppressed, 1);
 }
 
 static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
@@ -435,6 +432,8 @@ static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
 	u64 now = iothread_now(q->thread);
 	u64 gap = (now - q->irq.last) / completions;
 
+	if (gap > q->blk->irq_delay_ns)		/* there was none to wait for */
+		gap = q->blk->irq_delay_ns;
 	q->irq.gap_ns = (7 * q->irq.gap_ns + gap) / 8;
 	q->irq.last = now;
 }
@@ -451,13 +450,13 @@ static void blk_learn_pace(struct blk_queue *q)
 
 static void blk_publish_used(struct blk_queue *q)
 {
-	count(&q->stats.publications, 1);
+	counter_add(&q->stats.publications, 1);
 	if (blk_queue_idle(q))
 		blk_learn_pace(q);	/* before the driver brings more */
 	if (q->blk->irq_delay_auto)
 		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
 	if (!virtqueue_publish(&q->vq) || q->irq.wanted) {
-		count(&q->stats.suppressed, 1);
+		counter_add(&q->stats.suppressed, 1);
 	} else {
 		q->irq.wanted = true;
 		q->irq.since = 0;
@@ -482,19 +481,11 @@ static void blk_publish(struct iothread_client *c)
 static bool blk_sleep(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
-	u16 kick_at = 1;
 
-	c->patience = 0;
-	if (q->irq.wanted)
-		return true;
 	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree)
 		return false;
-	if (q->pace.want > 1 && blk_queue_idle(q))
-		c->patience = pace_patience(&q->pace, 0,
-					    iothread_now(q->thread));
-	if (c->patience)
-		kick_at = (u16)q->pace.want;
-	return virtqueue_kicks_on(&q->vq, kick_at);
+	return virtqueue_kicks_on(&q->vq,
+				  c->patience ? (u16)q->pace.want : 1);
 }
 
 int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
@@ -526,7 +517,7 @@ void blk_queue_free(struct blk_queue *q)
 
 const struct iothread_ops virtio_blk_queue_ops = {
 	.take = blk_take_all,
-	.run = blk_unplug,
+	.run = blk_run,
 	.publish = blk_publish,
 	.sleep = blk_sleep,
 };

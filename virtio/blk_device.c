@@ -48,7 +48,6 @@ static void blk_queue_start(void *arg)
 	q->irq = (struct blk_irq){ 0 };
 	q->started = true;
 	q->active = true;
-	q->client.ready = true;
 }
 
 static int blk_start(struct virtio_device *dev, unsigned int index)

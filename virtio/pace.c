@@ -9,8 +9,9 @@
 #define PATIENCE 4		/* times what is usual ... */
 #define PATIENCE_MAX 5000000	/* ... and at most */
 #define USUAL_FIRST 100000	/* while nothing is known */
-#define VAIN_SHIFT 1		/* a vain wait pays for twice its length ... */
-#define VAIN_MAX 5		/* ... doubled each time in a row, up to 64 times */
+/* A vain wait pays for 4 to 64 times its length without another. */
+#define VAIN_STEP 2		/* each one for four times more than the last, */
+#define VAIN_MAX 6		/* half as much after each that was not in vain */
 
 void pace_init(struct pace *p)
 {
@@ -45,14 +46,17 @@ static u64 mean_with(u64 mean, u64 value)
 	return (3 * mean + value) / 4;
 }
 
-/* Either fewer come, or they come slower than was known: believe both. */
+/*
+ * Either fewer come, or they come slower than was known: believe both.  But a
+ * lone one, as a flush behind a burst, tells nothing of how fast others come.
+ */
 static void pace_missed(struct pace *p, unsigned int got, u64 waited, u64 now)
 {
-	p->usual_ns = mean_with(p->usual_ns, waited * p->want / got);
+	if (got >= WANT_FROM)
+		p->usual_ns = mean_with(p->usual_ns, waited * p->want / got);
 	p->want = pace_share(got);
-	p->rest_until = now + (waited << (VAIN_SHIFT + p->vain));
-	if (p->vain < VAIN_MAX)
-		p->vain++;
+	p->vain = p->vain + VAIN_STEP < VAIN_MAX ? p->vain + VAIN_STEP : VAIN_MAX;
+	p->rest_until = now + (waited << p->vain);
 }
 
 enum pace_result pace_took(struct pace *p, unsigned int got, u64 now)
@@ -66,7 +70,8 @@ enum pace_result pace_took(struct pace *p, unsigned int got, u64 now)
 		return PACE_MISSED;
 	}
 	p->usual_ns = mean_with(p->usual_ns, waited);
-	p->vain = 0;
+	if (p->vain)
+		p->vain--;
 	return PACE_MET;
 }
 

@@ -5,9 +5,9 @@
  * thread runs, except through iothread_call().
  *
  * One turn of the loop:
- *	take	each ready client takes the requests that are there, and stages
+ *	take	each client takes the requests that are there, and stages
  *		their I/O
- *	run	each ready client does what else there is to do
+ *	run	each client does what else there is to do
  *	flush	all that was staged by all clients is submitted at once
  *	publish	each client shows the guest what completed, one interrupt each
  * Turns repeat while they find work, and if polling lately paid, for a while
@@ -35,8 +35,8 @@ struct iothread_ops {
 	/* Show completions. */
 	void (*publish)(struct iothread_client *c);
 	/*
-	 * Ask to be woken through fd again, and set patience.  True: work is
-	 * already there.
+	 * Ask to be woken through fd again.  True: work is already there, go on
+	 * with turns; then not all clients may have been asked.
 	 */
 	bool (*sleep)(struct iothread_client *c);
 };
@@ -44,8 +44,7 @@ struct iothread_ops {
 struct iothread_client {
 	const struct iothread_ops *ops;
 	int fd;			/* eventfd that wakes the thread for it, or -1 */
-	bool ready;		/* run() it in the next turn; the client may set it */
-	u64 patience;		/* ns: sleep no longer; 0: as long as you like */
+	u64 patience;		/* the client's: ns to sleep at most, 0: any time */
 	u64 wakeups;		/* by its fd; written by the thread alone */
 	struct iothread_client *next;
 };

@@ -18,7 +18,7 @@
 
 struct pace {
 	unsigned int want;	/* requests worth waiting for; 1: none */
-	unsigned int vain;	/* waits in vain in a row */
+	unsigned int vain;	/* how many waits were in vain lately */
 	u64 since;		/* when the queue had nothing in flight */
 	u64 usual_ns;		/* how long what was wanted took to come */
 	u64 rest_until;		/* no waiting before this */

@@ -204,7 +204,6 @@ static void memory_stage(struct disk_queue *q, struct disk_req *req)
 	struct memory_queue *mq = q->priv;
 
 	mq->staged[mq->n++] = req;
-	mq->client.ready = true;
 }
 
 static void memory_transfer(const struct memory_queue *mq,
@@ -377,7 +376,6 @@ static void fault_hold(struct fault_slot *slot, int err)
 	slot->held = true;
 	slot->turns = fault_random(fq, fq->disk->delay + 1);
 	fq->nheld++;
-	fq->client.ready = true;
 }
 
 static void fault_inner_done(struct disk_req *copy, int err)

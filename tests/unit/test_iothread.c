@@ -191,7 +191,6 @@ START_TEST(test_call_from_many)
 
 	calls = 0;
 	clients[0].busy = _i;
-	clients[0].client.ready = _i;
 	start();
 	for (unsigned int i = 0; i < 8; i++)
 		ck_assert_int_eq(pthread_create(&callers[i], NULL, caller,
@@ -264,14 +263,13 @@ END_TEST
 START_TEST(test_turn)
 {
 	clients[0].work = 3;
-	clients[0].client.ready = true;
 	start();
 	wait_done(&clients[0], 3);
 	iothread_stop(thread);
 	ck_assert_uint_eq(clients[0].count[START], 1);
 	ck_assert_uint_ge(clients[0].count[RUN], 4);
 	ck_assert_uint_ge(clients[0].count[SLEEP], 1);
-	/* All are flushed and published, ready or not. */
+	/* All are flushed and published, with work or not. */
 	ck_assert_uint_eq(clients[1].count[FLUSH], clients[0].count[FLUSH]);
 	ck_assert_uint_eq(clients[1].count[PUBLISH],
 			  clients[0].count[PUBLISH]);
@@ -284,7 +282,6 @@ END_TEST
 START_TEST(test_work_found_by_sleep)
 {
 	clients[1].late = 5;
-	clients[1].client.ready = true;
 	start();
 	wait_done(&clients[1], 5);
 	iothread_stop(thread);
@@ -474,7 +471,6 @@ static struct iothread *guest_start(struct guest *g,
 
 	g->client.ops = &guest_ops;
 	g->client.fd = event_new();
-	g->client.ready = true;
 	ck_assert_int_eq(iothread_new(&t, "guest"), 0);
 	if (poll)
 		iothread_set_poll(t, poll);
@@ -651,7 +647,7 @@ START_TEST(test_clock)
 	struct guest g = { .offered = true };
 
 	g.client = (struct iothread_client){
-		.ops = &clock_ops, .fd = -1, .ready = true };
+		.ops = &clock_ops, .fd = -1 };
 	ck_assert_int_eq(iothread_add(thread, &g.client), 0);
 	start();
 	iothread_call(thread, nothing, NULL);
@@ -683,7 +679,6 @@ START_TEST(test_stop_while_busy)
 {
 	for (unsigned int i = 0; i < test_scale(200); i++) {
 		clients[0].busy = true;
-		clients[0].client.ready = true;
 		start();
 		if (i % 3)
 			usleep(i);
