@@ -102,13 +102,14 @@ static json_t *stats_queue(const struct virtio_blk *blk, unsigned int q)
 
 static json_t *stats_disk(const struct drive *d)
 {
+	const struct disk_info *info = disk_info(d->disk);
 	json_t *queues = json_array();
 
 	for (unsigned int q = 0; q < d->queues; q++)
 		json_array_append_new(queues, stats_queue(d->blk, q));
-	return json_pack("{s:s, s:s, s:s, s:o}", "name", d->name, "path",
-			 d->path, "backend", disk_info(d->disk)->backend,
-			 "queues", queues);
+	return json_pack("{s:s, s:s, s:s, s:s?, s:o}", "name", d->name, "path",
+			 d->path, "backend", info->backend, "engine",
+			 info->engine, "queues", queues);
 }
 
 /* Queue @q is the first that its thread owns: it has the thread's counters. */
