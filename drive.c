@@ -51,7 +51,7 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .help = "refuse an image that is in use (on)" },
 		{ .name = "aio", .kind = OPTION_CHOICE, .value = &d->aio,
 		  .arg = "auto|native|io_uring|threads",
-		  .help = "how I/O reaches the host's kernel (auto: native with O_DIRECT or tmpfs, else threads)" },
+		  .help = "how I/O reaches the host (auto: native if it never blocks)" },
 		{ .name = "poll", .kind = OPTION_CHOICE, .value = &d->poll,
 		  .min = 1, .max = POLL_US_MAX,
 		  .arg = "off|adaptive|always|MAX_US",
@@ -75,8 +75,12 @@ void drive_help(void)
 	struct drive d;
 
 	drive_keys(&d, keys);
-	for (const struct option_spec *k = keys; k->name; k++)
-		printf("      %-10s =%-8s %s\n", k->name, k->arg, k->help);
+	for (const struct option_spec *k = keys; k->name; k++) {
+		char text[64];
+
+		snprintf(text, sizeof(text), "%s=%s", k->name, k->arg);
+		printf("      %-33s%s\n", text, k->help);
+	}
 }
 
 /* vda ... vdz, vdaa ...: as Linux counts. */
