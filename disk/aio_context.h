@@ -100,8 +100,11 @@ void aio_call_init(struct aio_context *ctx, struct aio_call *call,
 static inline void aio_call_stage(struct aio_context *ctx,
 				  struct aio_call *call)
 {
+	/* No flush is complete when io_submit() returns. */
+	bool quiet = ctx->quiet && call->iocb.aio_lio_opcode != IO_CMD_FDSYNC;
+
 	assert(ctx->npending < ctx->depth);
-	call->iocb.u.c.flags = ctx->quiet ? 0 : AIO_SIGNAL;
+	call->iocb.u.c.flags = quiet ? 0 : AIO_SIGNAL;
 	ctx->pending[ctx->npending++] = &call->iocb;
 }
 

@@ -27,8 +27,8 @@ struct disk {
 	struct disk_info info;
 	void *priv;
 	bool merge;
-	u64 merge_mask;		/* the back end's: bits of offsets and lengths that
-				 * must be 0 for a request to be merged */
+	u64 merge_mask;		/* the back end's: bits of offset and length, any
+				 * of which makes a request a small one */
 };
 
 struct disk_queue {

@@ -21,8 +21,9 @@ static bool merge_fits(const struct disk_req *head, const struct disk_req *req,
 	/* Its own buffers stay as they are, for a second try. */
 	u32 needed = head->merged ? req->niov : head->niov + req->niov;
 
-	/* A small request would make the large one small, too: see aio.c. */
-	if ((head->offset | head->len | req->len) & mask)
+	/* A small request would make a large one small, too: see aio.c. */
+	if (!((head->offset | head->len) & mask) !=
+	    !((req->offset | req->len) & mask))
 		return false;
 	return head->iov_end - (head->iov + head->niov) >= needed &&
 	       head->niov + req->niov <= MERGE_SEGMENTS &&

@@ -11,7 +11,8 @@
 #include <string.h>
 
 #define AIO_RING_MAGIC 0xa10a10a1
-#define UNHEARD_NS 20000	/* between two looks for what has no signal */
+#define UNHEARD_NS 10000	/* to the first look for what has no signal, ... */
+#define UNHEARD_MAX_NS 1000000	/* twice as long to each next one, up to this */
 #define REAP_BATCH 64		/* without a mapped ring */
 
 /* At the address that io_setup() returns; fs/aio.c of the kernel. */
@@ -32,6 +33,7 @@ struct native_context {
 	io_context_t id;
 	struct native_ring *ring;	/* NULL: not the layout we know */
 	unsigned int unheard;	/* in flight without a signal to come */
+	u64 unheard_ns;		/* until the last look for them */
 };
 
 /* --- completions --------------------------------------------------------- */
@@ -160,6 +162,7 @@ static bool native_run(struct iothread_client *c)
 
 static void native_submit_and_reap(struct native_context *nc)
 {
+	nc->unheard_ns = UNHEARD_NS;
 	native_submit(nc);
 	/* Fast devices and page cache hits are done by now... */
 	native_reap(nc);
@@ -189,7 +192,13 @@ static bool native_sleep(struct iothread_client *c)
 	struct native_context *nc = (struct native_context *)c;
 	struct native_ring *ring = nc->ring;
 
-	c->patience = nc->unheard ? UNHEARD_NS : 0;
+	c->patience = 0;
+	if (nc->unheard) {
+		nc->unheard_ns *= 2;
+		if (nc->unheard_ns > UNHEARD_MAX_NS)
+			nc->unheard_ns = UNHEARD_MAX_NS;
+		c->patience = nc->unheard_ns;
+	}
 	if (ring && ring->head != read_once(&ring->tail))
 		return true;
 	return aio_wants_turn(&nc->ctx, nc->ctx.npending);

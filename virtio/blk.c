@@ -320,13 +320,13 @@ static bool blk_take(struct blk_queue *q, u64 now)
 /*
  * How long to leave those that wait, until more have come.  Only with nothing
  * in flight, else more gather by themselves; and only if the driver can be told
- * to kick for the last of them.
+ * to kick for the last of them: without EVENT_IDX the pace is not learnt.
  */
 static u64 blk_patience(struct blk_queue *q, unsigned int waiting)
 {
 	u64 patience;
 
-	if (q->pace.want == 1 || !q->vq.event_idx || !blk_queue_idle(q))
+	if (q->pace.want == 1 || !blk_queue_idle(q))
 		return 0;
 	patience = pace_patience(&q->pace, waiting, iothread_now(q->thread));
 	if (!patience && !waiting)
@@ -432,10 +432,9 @@ static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
 	u64 now = iothread_now(q->thread);
 	u64 gap = (now - q->irq.last) / completions;
 
-	if (gap > q->blk->irq_delay_ns)		/* there was none to wait for */
-		gap = q->blk->irq_delay_ns;
-	q->irq.gap_ns = (7 * q->irq.gap_ns + gap) / 8;
 	q->irq.last = now;
+	if (gap < q->blk->irq_delay_ns)		/* else it was a pause */
+		q->irq.gap_ns = (7 * q->irq.gap_ns + gap) / 8;
 }
 
 /* The queue has nothing in flight any more: what had it, and what comes next? */
@@ -451,7 +450,7 @@ static void blk_learn_pace(struct blk_queue *q)
 static void blk_publish_used(struct blk_queue *q)
 {
 	counter_add(&q->stats.publications, 1);
-	if (blk_queue_idle(q))
+	if (blk_queue_idle(q) && q->vq.event_idx)
 		blk_learn_pace(q);	/* before the driver brings more */
 	if (q->blk->irq_delay_auto)
 		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
@@ -482,6 +481,8 @@ static bool blk_sleep(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
 
+	if (q->irq.wanted)	/* published since run */
+		return true;
 	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree)
 		return false;
 	return virtqueue_kicks_on(&q->vq,

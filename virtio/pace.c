@@ -65,6 +65,8 @@ enum pace_result pace_took(struct pace *p, unsigned int got, u64 now)
 
 	if (p->want == 1 || now < p->rest_until)
 		return PACE_NOT_HELD;
+	if (waited > PATIENCE_MAX)	/* the process was stopped, or so */
+		waited = PATIENCE_MAX;
 	if (got < p->want) {
 		pace_missed(p, got, waited, now);
 		return PACE_MISSED;

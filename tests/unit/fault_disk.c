@@ -134,6 +134,13 @@ int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
 	long n;
 
 	h->submits++;
+	for (long i = 0; i < nr; i++) {
+		bool unheard = !(ios[i]->u.c.flags & 1);
+
+		h->unheard += unheard;
+		h->unheard_flushes +=
+			unheard && ios[i]->aio_lio_opcode == IO_CMD_FDSYNC;
+	}
 	if (h->submit)
 		return h->submit(nr, ios);
 	if (h->interrupt) {

@@ -43,6 +43,8 @@ struct fault_host {
 	bool hold;		/* preadv() and pwritev() wait meanwhile */
 
 	unsigned int submits;	/* calls, counted */
+	unsigned int unheard;	/* iocbs submitted without a signal */
+	unsigned int unheard_flushes;	/* of them, flushes */
 	unsigned int uring_rings;
 	unsigned int uring_files;	/* registered */
 	unsigned int held;	/* calls that waited */

@@ -47,6 +47,25 @@ START_TEST(test_a_turn_is_one_submit)
 }
 END_TEST
 
+/* Writes that complete inside io_submit() need no signal; a flush does. */
+START_TEST(test_flush_is_signalled)
+{
+	char *buf = rig_buffer(4096, 20);
+	struct bench b;
+
+	bench_start(&b, &variants[AIO_BUFFERED], DEPTH);
+	for (unsigned int i = 0; i < 20; i++) {
+		bench_write(&b, buf, 1, 4096);
+		ck_assert_int_eq(rig_io(&b.rig, DISK_FLUSH, 0, NULL, 0), 0);
+		bench_write(&b, buf, 1, 4096);
+	}
+	ck_assert_uint_gt(fault_host.unheard, 0);
+	ck_assert_uint_eq(fault_host.unheard_flushes, 0);
+	bench_exit(&b);
+	free(buf);
+}
+END_TEST
+
 START_TEST(test_disks_share_one_submit)
 {
 	struct rig_req reqs[24];
@@ -531,6 +550,7 @@ static Suite *aio_suite(void)
 	suite_add_tcase(s, faults);
 	tcase_set_timeout(faults, 120);
 	bench_add_engines(faults, test_a_turn_is_one_submit);
+	tcase_add_test(faults, test_flush_is_signalled);
 	bench_add_engines(faults, test_disks_share_one_submit);
 	bench_add_engines(faults, test_short_transfers_continue);
 	bench_add_engines(faults, test_short_transfers_across_segments);

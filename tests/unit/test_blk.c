@@ -745,6 +745,7 @@ static void batch_of_64(u64 features)
 		usleep(1000);
 	ck_assert_uint_eq(STAT(0, interrupts) - interrupts, 1);
 	ck_assert_uint_eq(count_of(&queue_interrupts[0]), 1);
+	ck_assert_uint_eq(STAT(0, held), 0);
 }
 
 START_TEST(test_batch_of_64)

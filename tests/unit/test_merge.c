@@ -236,7 +236,7 @@ START_TEST(test_bounds)
 }
 END_TEST
 
-/* On a host with large blocks, only what is made of whole ones. */
+/* On a host with large blocks: whole ones, or parts, but not both. */
 START_TEST(test_blocks)
 {
 	disk->merge_mask = BLOCK - 1;
@@ -249,6 +249,11 @@ START_TEST(test_blocks)
 	stage(3, DISK_WRITE, 2, 1);
 	disk_unplug(queue);
 	ck_assert_uint_eq(nstaged, 3);
+	stage(4, DISK_WRITE, 4, 1);
+	stage(5, DISK_WRITE, 5, 1);	/* both together are a whole one */
+	stage(6, DISK_WRITE, 6, 1);
+	disk_unplug(queue);
+	ck_assert_uint_eq(nstaged, 5);
 }
 END_TEST
 
