@@ -279,7 +279,7 @@ test_batching_by_stats() {
 		per_submit+=($((requests / submits)))
 	done
 	check "$requests" -ge "$(said io)"
-	check "$(printf '%s\n' "${per_submit[@]}" | sort -n | sed -n 2p)" -ge 20
+	check "$(printf '%s\n' "${per_submit[@]}" | sort -n | sed -n 2p)" -ge 26
 	# A batch costs at most one publication, and that at most one irqfd write.
 	check "$(total interrupts)" -le "$(total publications)"
 	check "$(total publications)" -le "$(total turns)"
@@ -295,7 +295,7 @@ test_batching_by_strace() {
 	local seen
 	seen=$(awk '$NF == "io_submit" { print $4 }' "$log.strace")
 	echo "# depth 64 under strace: $(said io) requests in ${seen:-no} io_submits"
-	check "$(said io)" -ge $((${seen:-0} * 20))
+	check "$(said io)" -ge $((${seen:-0} * 26))
 	# What lkvm counts is what happened.
 	check "${seen:-0}" -eq "$(total submits)"
 }
