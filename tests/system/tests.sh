@@ -36,6 +36,12 @@ start() {
 	pid=$!
 }
 
+# Seen once: the emulator delivers an interrupt while the guest has them off, at
+# the first instruction behind SYSCALL, still on the user's stack.  No VMM can.
+emulator_fault() {
+	[ "$1" = 127 ] && grep -q 'PANIC: double fault' "$log" && grep -q 'RIP: 0010:entry_SYSCALL_64+0x0/' "$log"
+}
+
 guest() {
 	local want=$1 got try; shift
 	for try in 1 2; do
@@ -44,7 +50,7 @@ guest() {
 		wait "$pid" || got=$?
 		[ $got -ne "$want" ] || return 0
 		# The emulator may have lost an interrupt: once more, and count it.
-		[ $got = 124 ] || [ $got = 137 ] || break
+		[ $got = 124 ] || [ $got = 137 ] || emulator_fault $got || break
 		[ "$try" = 1 ] || break
 		[ "$stalls" -lt $stalls_allowed ] || break
 		stalls=$((stalls + 1))
