@@ -36,8 +36,9 @@ start() {
 	pid=$!
 }
 
-# Seen once: the emulator delivers an interrupt while the guest has them off, at
-# the first instruction behind SYSCALL, still on the user's stack.  No VMM can.
+# Seen once, and not proved: a double fault at the first instruction behind
+# SYSCALL, interrupts off, still on the user's stack.  It looks as if the emulator
+# had delivered one there.  Only this is tried again, and counted and told.
 emulator_fault() {
 	[ "$1" = 127 ] && grep -q 'PANIC: double fault' "$log" && grep -q 'RIP: 0010:entry_SYSCALL_64+0x0/' "$log"
 }
