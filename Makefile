@@ -33,11 +33,11 @@ LIB_OBJS += disk/disk.o disk/merge.o disk/aio.o disk/aio_context.o
 LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o disk/image.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/pci.o virtio/pci_regs.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
-LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o
+LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o kvm/boot_file.o
 LIB_OBJS += drive.o stats.o options.o log.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/speed.o
-LIB_OBJS.x86 += x86/boot.o x86/boot_file.o x86/bzimage.o x86/pvh.o
+LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 

@@ -8,17 +8,10 @@
 #define LKVM_X86_BOOT_H
 
 #include "endian.h"
+#include "kvm/boot_file.h"
 
 struct guest_memory;
 struct x86_entry;
-
-/* An open regular file that is not empty. */
-struct boot_file {
-	const char *option;	/* "--kernel" or "--initrd", for messages */
-	const char *path;
-	int fd;
-	u64 size;
-};
 
 /* What is being booted, and what of guest memory it takes. */
 struct boot_load {
@@ -49,15 +42,6 @@ struct boot_head {
 	size_t len;
 	u8 data[BOOT_HEAD_SIZE] __attribute__((aligned(8)));
 };
-
-/* boot_file.c: each prints what is wrong with the file, and returns -errno. */
-int boot_file_open(struct boot_file *file, const char *option,
-		   const char *path);
-void boot_file_close(struct boot_file *file);
-/* Whether [offset, offset + len) is all in the file. */
-int boot_file_check(const struct boot_file *file, u64 offset, u64 len);
-int boot_file_read(const struct boot_file *file, u64 offset, void *data,
-		   u64 len);
 
 /* boot.c: for the formats. */
 /* The machine's memory map, ascending; returns the number of ranges. */

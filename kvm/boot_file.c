@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Kernel and initrd files on the host: opened, checked and read straight into
- * guest memory.  Every failure is told here, once, with the option and the
- * path; callers only unwind.  Called by boot code while the VM is built.
+ * Kernel and initrd files on the host.
  */
-#include "x86/boot.h"
+#include "kvm/boot_file.h"
 #include "log.h"
 #include <errno.h>
 #include <fcntl.h>
