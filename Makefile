@@ -39,6 +39,11 @@ LIB_OBJS += drive.o stats.o options.o log.o
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/speed.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
+
+LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
+LIB_OBJS.powerpc += powerpc/hcall.o powerpc/rtas.o powerpc/pci.o
+LIB_OBJS.powerpc += powerpc/hvcons.o powerpc/fdt.o powerpc/boot.o
+LIB_OBJS.powerpc += powerpc/speed.o
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-run.o builtin-check-host.o builtin-version.o
@@ -53,6 +58,8 @@ BASE_FLAGS += -iquote $(OUT) -DLKVM_VERSION='"$(VERSION)"' $(WARNINGS)
 SPARSE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -I$(OUT) -I-
 SPARSE_FLAGS += -DLKVM_VERSION='"$(VERSION)"'
 LIBS := -laio -luring -ljansson
+LIBS.powerpc := -lfdt
+LIBS += $(LIBS.$(ARCH))
 
 ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
@@ -84,7 +91,7 @@ $(OUT)/dsdt.hex: x86/dsdt.asl
 $(OUT)/x86/acpi.o: $(OUT)/dsdt.hex
 
 # Unit tests: tests/unit/test_NAME.c with the helpers that its line
-# "helpers: a.c b.c" names, and the library.  SUFFIX keeps sanitizer builds apart.
+# "helpers: a.c ../../powerpc/b.c" names, and the library.  SUFFIX keeps sanitizer builds apart.
 UNIT_TESTS := $(patsubst tests/unit/%.c,%,$(wildcard tests/unit/test_*.c))
 helpers = $(patsubst %.c,$(OUT)/tests/unit/%.o,$(shell sed -n 's,.*helpers: \(.*\) \*/,\1,p' tests/unit/$(1).c))
 
@@ -94,7 +101,7 @@ $(OUT)/tests/$(1): $(OUT)/tests/unit/$(1).o $(call helpers,$(1)) $(OUT)/liblkvm.
 	$$(Q)$$(CROSS_COMPILE)$$(CC) $$(CFLAGS) $$(BASE_FLAGS) $$(LDFLAGS) -o $$@ $$^ $$(LIBS) $$(CHECK_LIBS)
 endef
 ifneq ($(filter unit,$(MAKECMDGOALS)),)
-CHECK_LIBS := $(shell pkg-config --libs check)
+CHECK_LIBS := $(shell pkg-config --libs check) $(LIBS.powerpc)
 $(foreach t,$(UNIT_TESTS),$(eval $(call UNIT_TEST,$(t))))
 endif
 $(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit

@@ -20,10 +20,11 @@ struct boot_spec {
 	const char *cmdline;	/* complete, as the guest shall see it */
 };
 
-/* Where PCI functions' memory BARs live: [base, base + size). */
+/* Where PCI functions' memory BARs live: bus addresses [base, base + size). */
 struct arch_pci_window {
 	u64 base;
 	u64 size;
+	u64 cpu;	/* where the guest's CPUs see base */
 };
 
 /* Beside arch_required_caps[] of kvm/caps.h. */
@@ -58,6 +59,13 @@ int arch_vcpu_init(struct vcpu *vcpu);
 
 /* Load kernel, initrd and tables, set the boot vCPU's registers.  0 or -errno. */
 int arch_boot(struct vm *vm, const struct boot_spec *boot);
+
+/*
+ * On the vCPU's thread, before it enters the guest for the first time: returns
+ * once the vCPU may run, or vm_ended().  The stop signal (vcpu_ask_stop(), again
+ * and again) must end its wait.
+ */
+void arch_vcpu_wait(struct vcpu *vcpu);
 
 /*
  * An exit that generic code does not know (KVM_EXIT_IO, hcalls).  On the

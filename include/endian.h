@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Integer types by their kernel names, and little-endian fields as types of
- * their own: __le16, __le32 and __le64 can only be read through the functions
- * below; sparse (make C=1) checks it.
+ * Integer types by their kernel names, and fields of a fixed byte order as types
+ * of their own: __le16 ... __be64 can only be read through the functions below;
+ * sparse (make C=1) checks it.
  */
 #ifndef LKVM_ENDIAN_H
 #define LKVM_ENDIAN_H
@@ -24,22 +24,26 @@ typedef __u64 u64;
 
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
 #define LE_SWAP(bits, v) (v)
+#define BE_SWAP(bits, v) __builtin_bswap##bits(v)
 #else
 #define LE_SWAP(bits, v) __builtin_bswap##bits(v)
+#define BE_SWAP(bits, v) (v)
 #endif
 
-#define LE_FUNCTIONS(bits)                                                     \
-	static inline u##bits le##bits##_to_cpu(__le##bits v)                  \
+#define ENDIAN_FUNCTIONS(order, bits, swap)                                    \
+	static inline u##bits order##bits##_to_cpu(__##order##bits v)          \
 	{                                                                      \
-		return LE_SWAP(bits, (__force u##bits)v);                      \
+		return swap(bits, (__force u##bits)v);                         \
 	}                                                                      \
-	static inline __le##bits cpu_to_le##bits(u##bits v)                    \
+	static inline __##order##bits cpu_to_##order##bits(u##bits v)          \
 	{                                                                      \
-		return (__force __le##bits)LE_SWAP(bits, v);                   \
+		return (__force __##order##bits)swap(bits, v);                 \
 	}
 
-LE_FUNCTIONS(16)
-LE_FUNCTIONS(32)
-LE_FUNCTIONS(64)
+ENDIAN_FUNCTIONS(le, 16, LE_SWAP)
+ENDIAN_FUNCTIONS(le, 32, LE_SWAP)
+ENDIAN_FUNCTIONS(le, 64, LE_SWAP)
+ENDIAN_FUNCTIONS(be, 32, BE_SWAP)
+ENDIAN_FUNCTIONS(be, 64, BE_SWAP)
 
 #endif

@@ -120,6 +120,8 @@ int msix_new(struct msix **mp, struct vm *vm, struct pci_function *fn,
 			msix_free(msix);
 			return err;
 		}
+		/* What firmware sends where it, not the guest, fills tables. */
+		v->data = (u32)v->gsi;
 		v->fd = event_new();
 		if (v->fd < 0) {
 			int err = v->fd;

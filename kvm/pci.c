@@ -200,7 +200,7 @@ struct pci_function *pci_host_function(struct pci_host *host, unsigned int slot)
 	return slot < PCI_SLOTS ? host->slots[slot] : NULL;
 }
 
-/* Where a BAR decodes by its registers; 0 when nowhere.  Lock held. */
+/* Where CPUs reach a BAR by its registers; 0 when nowhere.  Lock held. */
 static u64 pci_bar_address(const struct pci_function *fn, unsigned int bar)
 {
 	const struct arch_pci_window *w = &arch_pci_window;
@@ -211,7 +211,7 @@ static u64 pci_bar_address(const struct pci_function *fn, unsigned int bar)
 		return 0;
 	if (addr < w->base || addr + size > w->base + w->size)
 		return 0;
-	return addr;
+	return addr - w->base + w->cpu;
 }
 
 static void pci_update_decoding(struct pci_function *fn)
@@ -347,7 +347,7 @@ static void pci_window_read(void *ctx, u64 addr, void *data, unsigned int len)
 	unsigned int bar;
 	u32 offset;
 
-	fn = pci_window_find(ctx, arch_pci_window.base + addr, len, &bar,
+	fn = pci_window_find(ctx, arch_pci_window.cpu + addr, len, &bar,
 			     &offset);
 	if (fn)
 		fn->ops->bar_read(fn, bar, offset, data, len);
@@ -360,7 +360,7 @@ static void pci_window_write(void *ctx, u64 addr, const void *data,
 	unsigned int bar;
 	u32 offset;
 
-	fn = pci_window_find(ctx, arch_pci_window.base + addr, len, &bar,
+	fn = pci_window_find(ctx, arch_pci_window.cpu + addr, len, &bar,
 			     &offset);
 	if (fn)
 		fn->ops->bar_write(fn, bar, offset, data, len);
@@ -388,7 +388,7 @@ int pci_host_new(struct pci_host **hp, struct vm *vm)
 	pthread_mutex_init(&host->lock, NULL);
 	pci_function_init(&host->bridge, &bridge_ops, &bridge_ids);
 	host->slots[0] = &host->bridge;
-	bus_add(&vm->mmio, arch_pci_window.base, arch_pci_window.size,
+	bus_add(&vm->mmio, arch_pci_window.cpu, arch_pci_window.size,
 		&pci_window_ops, host);
 	*hp = host;
 	return 0;

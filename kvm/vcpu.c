@@ -139,6 +139,7 @@ static void *vcpu_main(void *arg)
 	snprintf(name, sizeof(name), "lkvm/vcpu%u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
 
+	arch_vcpu_wait(vcpu);
 	while (!vm_ended(vcpu->vm)) {
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
 			vcpu_exit(vcpu);

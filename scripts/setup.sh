@@ -25,6 +25,7 @@ jq util-linux procps: to read counters, to supervise what was started'
 test='
 check valgrind: unit tests
 sparse cppcheck: static checks
+libfdt-dev device-tree-compiler: to build and check the POWER machine's device tree
 strace: to count system calls'
 bench='
 valgrind: callgrind counts instructions where the CPU does not

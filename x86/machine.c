@@ -44,6 +44,7 @@ const u32 arch_msi_gsi_base = X86_IOAPIC_PINS;
 const struct arch_pci_window arch_pci_window = {
 	.base = X86_PCI_WINDOW,
 	.size = X86_PCI_WINDOW_SIZE,
+	.cpu = X86_PCI_WINDOW,
 };
 
 struct vm_arch {

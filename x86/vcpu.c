@@ -165,6 +165,12 @@ static void vcpu_port_io(struct vcpu *vcpu)
 	}
 }
 
+/* KVM itself holds what has not been started by an INIT and a SIPI. */
+void arch_vcpu_wait(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 bool arch_vcpu_exit(struct vcpu *vcpu)
 {
 	if (vcpu->run->exit_reason != KVM_EXIT_IO)

@@ -8,6 +8,9 @@
  * not: its signal stays in the eventfd, which thus is the pending bit, and KVM
  * delivers it when the vector is connected again.
  *
+ * Until the guest writes it, a vector's data is its GSI: firmware that assigns
+ * messages itself (LoPAPR: ibm,change-msi) has done so.
+ *
  * Control path of the guest, any vCPU thread, guarded by a lock of its own.
  */
 #ifndef LKVM_KVM_MSIX_H

@@ -28,7 +28,7 @@ struct pci_function_ops {
 			 void *data, unsigned int len);
 	void (*bar_write)(struct pci_function *fn, unsigned int bar, u32 offset,
 			  const void *data, unsigned int len);
-	/* The BAR now decodes at @addr; 0: not at all.  Bridge lock held. */
+	/* CPUs now reach the BAR at @addr; 0: not at all.  Bridge lock held. */
 	void (*bar_moved)(struct pci_function *fn, unsigned int bar, u64 addr);
 	/*
 	 * Optional hooks around configuration accesses, for capabilities that
@@ -55,7 +55,7 @@ struct pci_function {
 	u8 wmask[PCI_CONFIG_SIZE];	/* bits the guest can change */
 	struct pci_bar {
 		u32 size;	/* 0: not there */
-		u64 addr;	/* where it decodes, 0: nowhere */
+		u64 addr;	/* where CPUs reach it, 0: nowhere */
 	} bar[PCI_BARS];
 
 	u32 intx_gsi;

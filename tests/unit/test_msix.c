@@ -136,10 +136,12 @@ END_TEST
 
 START_TEST(test_reset_state)
 {
+	u32 gsi = fake_kvm.next_gsi;
+
 	open_msix(counts[_i]);
 	for (unsigned int v = 0; v < nvectors; v++) {
 		expect(get(entry(v, 0), 8) == 0);
-		expect(get(entry(v, 8), 8) == (u64)MASK << 32);
+		expect(get(entry(v, 8), 8) == ((u64)MASK << 32 | (gsi + v)));
 		expect(!pending(v));
 	}
 	ck_assert_uint_eq(fake_kvm.nirqfds, 0);
