@@ -20,7 +20,7 @@ struct boot_spec {
 	const char *cmdline;	/* complete, as the guest shall see it */
 };
 
-/* Where PCI functions' memory BARs live: bus addresses [base, base + size). */
+/* Where BARs of PCI functions live: bus addresses [base, base + size). */
 struct arch_pci_window {
 	u64 base;
 	u64 size;
@@ -36,6 +36,8 @@ extern const char *const arch_console_param;
 /* Interrupts of devices without MSI: the GSI of pin INTA of PCI @slot. */
 u32 arch_pci_intx_gsi(unsigned int slot);
 extern const struct arch_pci_window arch_pci_window;
+/* That of I/O BARs, which are on the PIO bus; size 0: the machine has none. */
+extern const struct arch_pci_window arch_pci_io_window;
 
 /* Set gpa and size of the regions that make @size bytes of memory; 0 or -errno. */
 int arch_memory_layout(struct guest_memory *mem, u64 size);

@@ -53,26 +53,26 @@ void event_clear(int fd)
 		return;	/* was clear */
 }
 
-static int kick_ioctl(struct vm *vm, int fd, u64 gpa, u32 flags)
+static int kick_ioctl(struct vm *vm, int fd, struct kick_address at, u32 flags)
 {
 	struct kvm_ioeventfd kick = {
-		.addr = gpa,
+		.addr = at.addr,
 		.len = 0,
 		.fd = fd,
-		.flags = flags,
+		.flags = flags | (at.port ? KVM_IOEVENTFD_FLAG_PIO : 0),
 	};
 
 	return ioctl(vm->fd, KVM_IOEVENTFD, &kick) < 0 ? -errno : 0;
 }
 
-int kick_attach(struct vm *vm, int fd, u64 gpa)
+int kick_attach(struct vm *vm, int fd, struct kick_address at)
 {
-	return kick_ioctl(vm, fd, gpa, 0);
+	return kick_ioctl(vm, fd, at, 0);
 }
 
-void kick_detach(struct vm *vm, int fd, u64 gpa)
+void kick_detach(struct vm *vm, int fd, struct kick_address at)
 {
-	kick_ioctl(vm, fd, gpa, KVM_IOEVENTFD_FLAG_DEASSIGN);
+	kick_ioctl(vm, fd, at, KVM_IOEVENTFD_FLAG_DEASSIGN);
 }
 
 /* Lock held, or before vCPUs run. */

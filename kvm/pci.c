@@ -4,8 +4,8 @@
  *
  * A function's configuration is an array of bytes with a mask of those bits
  * that the guest can write; sizing a BAR works by its mask alone.  What a write
- * changes in the decoding is worked out after it.  The bridge claims the whole
- * PCI window of the MMIO bus, and finds the BAR behind an address itself, since
+ * changes in the decoding is worked out after it.  The bridge claims the PCI
+ * windows of the MMIO and the PIO bus, and finds the BAR behind an address itself, since
  * BARs move while the guest runs.
  */
 #include "kvm/pci.h"
@@ -32,7 +32,7 @@ struct pci_host {
 	pthread_mutex_t lock;	/* configuration spaces and BAR addresses */
 	struct pci_function bridge;
 	struct pci_function *slots[PCI_SLOTS];
-	u64 next_bar;		/* where "firmware" puts the next one */
+	u64 next_bar, next_io_bar;	/* where "firmware" puts the next one */
 };
 
 static void put_le16(u8 *p, u16 v)
@@ -79,6 +79,17 @@ void pci_function_add_bar(struct pci_function *fn, unsigned int bar, u32 size)
 	put_le32(fn->wmask + PCI_BASE_ADDRESS_0 + 4 * bar, ~(size - 1));
 }
 
+bool pci_function_add_io_bar(struct pci_function *fn, unsigned int bar, u32 size)
+{
+	if (!arch_pci_io_window.size)
+		return false;
+	pci_function_add_bar(fn, bar, size);
+	fn->bar[bar].io = true;
+	fn->config[PCI_BASE_ADDRESS_0 + 4 * bar] = PCI_BASE_ADDRESS_SPACE_IO;
+	fn->wmask[PCI_COMMAND] |= PCI_COMMAND_IO;
+	return true;
+}
+
 unsigned int pci_function_add_cap(struct pci_function *fn, u8 id,
 				  const void *cap, const void *wmask,
 				  unsigned int len)
@@ -101,19 +112,28 @@ unsigned int pci_function_add_cap(struct pci_function *fn, u8 id,
 	return at;
 }
 
-/* Firmware's work: an address in the window for each BAR.  0 or -ENOSPC. */
+static const struct arch_pci_window *pci_window(const struct pci_bar *bar)
+{
+	return bar->io ? &arch_pci_io_window : &arch_pci_window;
+}
+
+/* Firmware's work: an address in its window for each BAR.  0 or -ENOSPC. */
 static int pci_place_bars(struct pci_host *host, struct pci_function *fn)
 {
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
-		u64 size = fn->bar[i].size;
-		u64 addr = (host->next_bar + size - 1) & ~(size - 1);
+		const struct pci_bar *bar = &fn->bar[i];
+		const struct arch_pci_window *w = pci_window(bar);
+		u64 *next = bar->io ? &host->next_io_bar : &host->next_bar;
+		u64 size = bar->size;
+		u64 addr = (*next + size - 1) & ~(size - 1);
+		u8 *reg = fn->config + PCI_BASE_ADDRESS_0 + 4 * i;
 
 		if (!size)
 			continue;
-		if (addr + size > arch_pci_window.base + arch_pci_window.size)
+		if (addr + size > w->base + w->size)
 			return -ENOSPC;
-		put_le32(fn->config + PCI_BASE_ADDRESS_0 + 4 * i, (u32)addr);
-		host->next_bar = addr + size;
+		put_le32(reg, (u32)addr | *reg);	/* its type bits */
+		*next = addr + size;
 	}
 	return 0;
 }
@@ -159,7 +179,7 @@ int pci_function_add(struct pci_host *host, struct pci_function *fn)
 	}
 	err = pci_place_bars(host, fn);
 	if (err) {
-		log_error("the PCI memory window is full: fewer disks or queues");
+		log_error("a PCI window is full: fewer disks or queues");
 		return err;
 	}
 	fn->host = host;
@@ -203,11 +223,12 @@ struct pci_function *pci_host_function(struct pci_host *host, unsigned int slot)
 /* Where CPUs reach a BAR by its registers; 0 when nowhere.  Lock held. */
 static u64 pci_bar_address(const struct pci_function *fn, unsigned int bar)
 {
-	const struct arch_pci_window *w = &arch_pci_window;
+	const struct arch_pci_window *w = pci_window(&fn->bar[bar]);
+	u8 enable = fn->bar[bar].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
 	u64 addr = get_le32(fn->config + PCI_BASE_ADDRESS_0 + 4 * bar) & ~0xfu;
 	u64 size = fn->bar[bar].size;
 
-	if (!size || !(fn->config[PCI_COMMAND] & PCI_COMMAND_MEMORY))
+	if (!size || !(fn->config[PCI_COMMAND] & enable))
 		return 0;
 	if (addr < w->base || addr + size > w->base + w->size)
 		return 0;
@@ -315,9 +336,9 @@ const struct bus_ops pci_ecam_ops = {
 };
 
 /* The function and BAR at @addr; *@offset is relative to the BAR. */
-static struct pci_function *pci_window_find(struct pci_host *host, u64 addr,
-					    unsigned int len, unsigned int *bar,
-					    u32 *offset)
+static struct pci_function *pci_window_find(struct pci_host *host, bool io,
+					    u64 addr, unsigned int len,
+					    unsigned int *bar, u32 *offset)
 {
 	struct pci_function *found = NULL;
 
@@ -328,7 +349,8 @@ static struct pci_function *pci_window_find(struct pci_host *host, u64 addr,
 		for (unsigned int i = 0; fn && i < PCI_BARS; i++) {
 			u64 off = addr - fn->bar[i].addr;
 
-			if (!fn->bar[i].addr || off >= fn->bar[i].size ||
+			if (!fn->bar[i].addr || fn->bar[i].io != io ||
+			    off >= fn->bar[i].size ||
 			    len > fn->bar[i].size - off)
 				continue;
 			*bar = i;
@@ -341,34 +363,60 @@ static struct pci_function *pci_window_find(struct pci_host *host, u64 addr,
 	return found;
 }
 
-static void pci_window_read(void *ctx, u64 addr, void *data, unsigned int len)
+static void pci_window_read(struct pci_host *host, bool io, u64 addr,
+			    void *data, unsigned int len)
 {
 	struct pci_function *fn;
 	unsigned int bar;
 	u32 offset;
 
-	fn = pci_window_find(ctx, arch_pci_window.cpu + addr, len, &bar,
-			     &offset);
+	fn = pci_window_find(host, io, addr, len, &bar, &offset);
 	if (fn)
 		fn->ops->bar_read(fn, bar, offset, data, len);
 }
 
-static void pci_window_write(void *ctx, u64 addr, const void *data,
-			     unsigned int len)
+static void pci_window_write(struct pci_host *host, bool io, u64 addr,
+			     const void *data, unsigned int len)
 {
 	struct pci_function *fn;
 	unsigned int bar;
 	u32 offset;
 
-	fn = pci_window_find(ctx, arch_pci_window.cpu + addr, len, &bar,
-			     &offset);
+	fn = pci_window_find(host, io, addr, len, &bar, &offset);
 	if (fn)
 		fn->ops->bar_write(fn, bar, offset, data, len);
 }
 
-static const struct bus_ops pci_window_ops = {
-	.read = pci_window_read,
-	.write = pci_window_write,
+static void pci_memory_read(void *ctx, u64 offset, void *data, unsigned int len)
+{
+	pci_window_read(ctx, false, arch_pci_window.cpu + offset, data, len);
+}
+
+static void pci_memory_write(void *ctx, u64 offset, const void *data,
+			     unsigned int len)
+{
+	pci_window_write(ctx, false, arch_pci_window.cpu + offset, data, len);
+}
+
+static const struct bus_ops pci_memory_ops = {
+	.read = pci_memory_read,
+	.write = pci_memory_write,
+};
+
+static void pci_io_read(void *ctx, u64 offset, void *data, unsigned int len)
+{
+	pci_window_read(ctx, true, arch_pci_io_window.cpu + offset, data, len);
+}
+
+static void pci_io_write(void *ctx, u64 offset, const void *data,
+			 unsigned int len)
+{
+	pci_window_write(ctx, true, arch_pci_io_window.cpu + offset, data, len);
+}
+
+static const struct bus_ops pci_io_ops = {
+	.read = pci_io_read,
+	.write = pci_io_write,
 };
 
 int pci_host_new(struct pci_host **hp, struct vm *vm)
@@ -385,11 +433,15 @@ int pci_host_new(struct pci_host **hp, struct vm *vm)
 		return log_no_memory();
 	host->vm = vm;
 	host->next_bar = arch_pci_window.base;
+	host->next_io_bar = arch_pci_io_window.base;
 	pthread_mutex_init(&host->lock, NULL);
 	pci_function_init(&host->bridge, &bridge_ops, &bridge_ids);
 	host->slots[0] = &host->bridge;
 	bus_add(&vm->mmio, arch_pci_window.cpu, arch_pci_window.size,
-		&pci_window_ops, host);
+		&pci_memory_ops, host);
+	if (arch_pci_io_window.size)
+		bus_add(&vm->pio, arch_pci_io_window.cpu,
+			arch_pci_io_window.size, &pci_io_ops, host);
 	*hp = host;
 	return 0;
 }

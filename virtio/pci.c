@@ -2,7 +2,11 @@
 /*
  * The PCI transport (virtio 1.2, 4.1).
  *
- * BAR 0 holds the four register blocks, a page each; BAR 1 the MSI-X table.
+ * BAR 0 holds the four register blocks, a page each; BAR 1 the MSI-X table; BAR
+ * 2, where the machine has ports, the notify addresses once more: a port's exit
+ * tells KVM all about it, while AMD's decodes the instruction of an MMIO kick.
+ * Drivers take what comes first (4.1.4), the ports.
+ *
  * Kicks never come here: each queue's notify address is an ioeventfd.  If KVM
  * did not take one, or the kick comes through the PCI_CFG window, the write
  * signals the same eventfd from here.
@@ -23,6 +27,9 @@
 
 #define REGISTERS_BAR 0
 #define MSIX_BAR 1
+#define PORTS_BAR 2
+#define PORTS_MIN 16
+#define PORTS_MAX 256	/* PCI Local Bus 3.0, 6.2.5.1 */
 
 /* BAR 0 */
 #define COMMON_OFFSET 0x0000
@@ -111,6 +118,8 @@ static void vp_bar_read(struct pci_function *fn, unsigned int bar, u32 offset,
 	struct virtio_pci *vp = to_virtio_pci(fn);
 
 	memset(data, 0, len);
+	if (bar == PORTS_BAR)
+		return;
 	if (bar == MSIX_BAR)
 		msix_bar_read(vp->msix, offset, data, len);
 	else if (offset < ISR_OFFSET)
@@ -122,41 +131,59 @@ static void vp_bar_read(struct pci_function *fn, unsigned int bar, u32 offset,
 		vp_device_read(vp, offset - DEVICE_OFFSET, data, len);
 }
 
+static void vp_kick(struct virtio_pci *vp, u32 offset)
+{
+	u32 q = offset / NOTIFY_MULTIPLIER;
+
+	if (q < vp->dev->nqueues)
+		event_signal(vp->dev->queues[q].kick_fd);
+}
+
 static void vp_bar_write(struct pci_function *fn, unsigned int bar, u32 offset,
 			 const void *data, unsigned int len)
 {
 	struct virtio_pci *vp = to_virtio_pci(fn);
 	u8 copy[8];
 
-	if (bar == MSIX_BAR) {
+	if (bar == PORTS_BAR) {
+		vp_kick(vp, offset);
+	} else if (bar == MSIX_BAR) {
 		msix_bar_write(vp->msix, offset, data, len);
 	} else if (offset < ISR_OFFSET) {
 		memcpy(copy, data, len);
 		vp_regs_access(vp, offset, copy, len, true);
 	} else if (offset >= NOTIFY_OFFSET) {
-		u32 q = (offset - NOTIFY_OFFSET) / NOTIFY_MULTIPLIER;
-
-		if (q < vp->dev->nqueues)
-			event_signal(vp->dev->queues[q].kick_fd);
+		vp_kick(vp, offset - NOTIFY_OFFSET);
 	}
+}
+
+/* The ioeventfds go from *@base to @base_new; 0 is nowhere. */
+static void vp_move_kicks(struct virtio_pci *vp, bool port, u64 *base,
+			  u64 base_new)
+{
+	for (unsigned int q = 0; q < vp->dev->nqueues; q++) {
+		int fd = vp->dev->queues[q].kick_fd;
+		u64 offset = NOTIFY_MULTIPLIER * (u64)q;
+		struct kick_address from = { *base + offset, port };
+		struct kick_address to = { base_new + offset, port };
+
+		if (*base)
+			kick_detach(vp->vm, fd, from);
+		if (base_new)	/* if KVM refuses, vp_bar_write() does it */
+			kick_attach(vp->vm, fd, to);
+	}
+	*base = base_new;
 }
 
 static void vp_bar_moved(struct pci_function *fn, unsigned int bar, u64 addr)
 {
 	struct virtio_pci *vp = to_virtio_pci(fn);
 
-	if (bar != REGISTERS_BAR)
-		return;
-	for (unsigned int q = 0; q < vp->dev->nqueues; q++) {
-		int fd = vp->dev->queues[q].kick_fd;
-		u64 offset = NOTIFY_OFFSET + NOTIFY_MULTIPLIER * (u64)q;
-
-		if (vp->kick_base)
-			kick_detach(vp->vm, fd, vp->kick_base + offset);
-		if (addr)	/* if KVM refuses, vp_bar_write() does it */
-			kick_attach(vp->vm, fd, addr + offset);
-	}
-	vp->kick_base = addr;
+	if (bar == REGISTERS_BAR)
+		vp_move_kicks(vp, false, &vp->kick_base,
+			      addr ? addr + NOTIFY_OFFSET : 0);
+	if (bar == PORTS_BAR)
+		vp_move_kicks(vp, true, &vp->kick_port_base, addr);
 }
 
 /*
@@ -178,7 +205,7 @@ static bool vp_window(struct virtio_pci *vp, unsigned int offset,
 	size = le32_to_cpu(window->length);
 	if (size != 1 && size != 2 && size != 4)
 		return false;
-	if (window->bar > MSIX_BAR || at % size)
+	if (window->bar >= PCI_BARS || at % size)
 		return false;
 	return at < fn->bar[window->bar].size &&
 	       size <= fn->bar[window->bar].size - at;
@@ -241,17 +268,27 @@ static void vp_add_cap(struct virtio_pci *vp, u8 type, u32 offset, u32 length)
 	pci_function_add_cap(&vp->fn, PCI_CAP_ID_VNDR, &cap, NULL, sizeof(cap));
 }
 
-static void vp_add_notify_cap(struct virtio_pci *vp)
+static void vp_add_notify_cap(struct virtio_pci *vp, u8 bar, u32 offset)
 {
 	struct virtio_pci_notify_cap notify = {
-		.cap = vp_cap(VIRTIO_PCI_CAP_NOTIFY_CFG, sizeof(notify),
-			      NOTIFY_OFFSET,
+		.cap = vp_cap(VIRTIO_PCI_CAP_NOTIFY_CFG, sizeof(notify), offset,
 			      NOTIFY_MULTIPLIER * vp->dev->nqueues),
 		.notify_off_multiplier = cpu_to_le32(NOTIFY_MULTIPLIER),
 	};
 
+	notify.cap.bar = bar;
 	pci_function_add_cap(&vp->fn, PCI_CAP_ID_VNDR, &notify, NULL,
 			     sizeof(notify));
+}
+
+/* A power of two for all queues. */
+static u32 vp_ports_size(const struct virtio_pci *vp)
+{
+	u32 size = PORTS_MIN;
+
+	while (size < NOTIFY_MULTIPLIER * vp->dev->nqueues)
+		size *= 2;
+	return size;
 }
 
 static void vp_add_pci_cfg_cap(struct virtio_pci *vp)
@@ -287,7 +324,10 @@ static void vp_init_function(struct virtio_pci *vp, u32 class_code)
 	vp_add_cap(vp, VIRTIO_PCI_CAP_ISR_CFG, ISR_OFFSET, ISR_SIZE);
 	vp_add_cap(vp, VIRTIO_PCI_CAP_DEVICE_CFG, DEVICE_OFFSET,
 		   vp->config_len);
-	vp_add_notify_cap(vp);
+	if (vp_ports_size(vp) <= PORTS_MAX &&
+	    pci_function_add_io_bar(&vp->fn, PORTS_BAR, vp_ports_size(vp)))
+		vp_add_notify_cap(vp, PORTS_BAR, 0);
+	vp_add_notify_cap(vp, REGISTERS_BAR, NOTIFY_OFFSET);
 	vp_add_pci_cfg_cap(vp);
 }
 
@@ -329,6 +369,7 @@ fail:
 void virtio_pci_free(struct virtio_pci *vp)
 {
 	vp_bar_moved(&vp->fn, REGISTERS_BAR, 0);
+	vp_bar_moved(&vp->fn, PORTS_BAR, 0);
 	pci_function_remove(&vp->fn);
 	if (vp->msix)
 		msix_free(vp->msix);

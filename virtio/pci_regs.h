@@ -29,7 +29,8 @@ struct virtio_pci {
 	u16 config_vector;
 	u16 *queue_vector;
 
-	u64 kick_base;		/* where the ioeventfds are; bridge lock */
+	/* Where the ioeventfds are; bridge lock. */
+	u64 kick_base, kick_port_base;
 };
 
 /* As after a device reset. */

@@ -46,6 +46,11 @@ const struct arch_pci_window arch_pci_window = {
 	.size = X86_PCI_WINDOW_SIZE,
 	.cpu = X86_PCI_WINDOW,
 };
+const struct arch_pci_window arch_pci_io_window = {
+	.base = X86_PCI_IO_WINDOW,
+	.size = X86_PCI_IO_WINDOW_SIZE,
+	.cpu = X86_PCI_IO_WINDOW,
+};
 
 struct vm_arch {
 	struct vm *vm;

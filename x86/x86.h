@@ -44,6 +44,8 @@ struct vm;
 #define X86_COM1_IRQ		4
 #define X86_PCI_ADDRESS_PORT	0xcf8
 #define X86_PCI_DATA_PORT	0xcfc
+#define X86_PCI_IO_WINDOW	0xc000	/* part of what _CRS of dsdt.asl has */
+#define X86_PCI_IO_WINDOW_SIZE	0x4000
 #define X86_KBD_PORT		0x64	/* i8042 command: 0xfe resets */
 
 #define X86_SCI_IRQ		9

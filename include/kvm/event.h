@@ -23,13 +23,18 @@ void event_signal(int fd);
 bool event_pending(int fd);
 void event_clear(int fd);
 
+/* A guest physical address, or an I/O port. */
+struct kick_address {
+	u64 addr;
+	bool port;
+};
 /*
- * From now on any write of any width to @gpa signals @fd in the kernel, without
+ * From now on any write of any width to @at signals @fd in the kernel, without
  * an exit to user space (length 0, no datamatch: KVM's fast MMIO bus).
  * 0, or -errno without a message: a guest can put two devices at one address.
  */
-int kick_attach(struct vm *vm, int fd, u64 gpa);
-void kick_detach(struct vm *vm, int fd, u64 gpa);
+int kick_attach(struct vm *vm, int fd, struct kick_address at);
+void kick_detach(struct vm *vm, int fd, struct kick_address at);
 
 /* The table behind KVM_SET_GSI_ROUTING.  Guarded by its own lock. */
 struct irq_routes {

@@ -6,6 +6,7 @@
 
 #define VECTOR 0x50
 #define NEW_BAR0 0xd0000000u
+#define NEW_PORTS 0xd000
 
 static struct device dev, dev2;
 static struct queue q, q2;
@@ -242,6 +243,36 @@ static void case_bar_move(void)
 	}
 }
 
+static bool kicked_by_port(void)
+{
+	queue_add(&q, 0, T_IN, 8, back, SECTOR);
+	queue_kick_port(&q);
+	return queue_wait(&q) && q.request[0].status == S_OK;
+}
+
+/* Kicks by OUT, where the BAR is, if it decodes, and nowhere else. */
+static void case_ports(void)
+{
+	u16 old;
+
+	disk_start(&dev, &q, 0);
+	CHECK(dev.port && kicked_by_port());
+	old = dev.port;
+	pci_write(dev.slot, 0x18, NEW_PORTS, 4);
+	device_map(&dev);
+	CHECK(dev.port == NEW_PORTS && kicked_by_port());
+	queue_add(&q, 0, T_IN, 8, back, SECTOR);
+	outw(old, 0);
+	linger();
+	CHECK(q.used.idx != q.submitted);
+	pci_write(dev.slot, 4, 6, 2);	/* memory alone decodes */
+	queue_kick_port(&q);
+	linger();
+	CHECK(q.used.idx != q.submitted);
+	queue_kick(&q);
+	CHECK(queue_wait(&q));
+}
+
 static void window(u32 bar, u32 offset, u32 len)
 {
 	pci_write(dev.slot, dev.pci_cfg + 4, bar, 1);
@@ -405,6 +436,7 @@ const struct payload_case blk_cases[] = {
 	{ "indirect", case_indirect },
 	{ "intx", case_intx },
 	{ "bar-move", case_bar_move },
+	{ "ports", case_ports },
 	{ "pci-cfg", case_pci_cfg },
 	{ "broken", case_broken },
 	{ "bad-ring", case_bad_ring },

@@ -74,6 +74,7 @@ disk_guests() {
 	try "virtio: indirect, EVENT_IDX, ring of 4" 0 0 indirect --disk "$disk,queues=1,poll=off"
 	try "virtio: INTx, level and resample" 0 0 intx --disk "$disk,queues=1"
 	try "virtio: BAR moved, kicks follow" 0 0 bar-move --disk "$disk,queues=1,poll=off"
+	try "virtio: kicks by port" 0 0 ports --disk "$disk,queues=1,poll=off"
 	try "virtio: PCI_CFG window" 0 0 pci-cfg --disk "$disk,queues=1"
 	for keys in queues=4 queues=4,iothreads=2 queues=4,iothreads=1; do
 		try "virtio: $keys, all written and read" 0 0 "mq $(shared $keys)" --disk "$disk,$keys"

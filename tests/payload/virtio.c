@@ -5,7 +5,7 @@
 #include "virtio.h"
 
 #define PCI_COMMAND 0x04
-#define PCI_COMMAND_ON 6	/* memory, bus master */
+#define PCI_COMMAND_ON 7	/* ports, memory, bus master */
 #define PCI_BAR0 0x10
 #define PCI_CAP_POINTER 0x34
 #define CAP_VENDOR 0x09
@@ -17,6 +17,12 @@ static void device_cap(struct device *dev, u8 at)
 {
 	u8 type = (u8)pci_read(dev->slot, at + 3, 1);
 	u8 bar = (u8)pci_read(dev->slot, at + 4, 1);
+
+	if (type == 2 && bar == 2) {
+		dev->port = (u16)(pci_read(dev->slot, PCI_BAR0 + 8, 4) & ~3u);
+		dev->port_step = pci_read(dev->slot, at + 16, 4);
+		return;
+	}
 	u32 addr = dev->bar[bar & 1] + pci_read(dev->slot, at + 8, 4);
 
 	if (type == 1)
@@ -228,6 +234,11 @@ void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
 void queue_kick(struct queue *q)
 {
 	write16(q->notify, q->index);
+}
+
+void queue_kick_port(struct queue *q)
+{
+	outw((u16)(q->dev->port + q->index * q->dev->port_step), q->index);
 }
 
 bool queue_wait(struct queue *q)

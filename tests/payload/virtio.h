@@ -102,6 +102,8 @@ struct device {
 	u8 slot;
 	u32 bar[2];		/* registers, MSI-X */
 	u32 common, isr, config, notify, notify_step;	/* addresses */
+	u16 port;		/* notify addresses as ports */
+	u32 port_step;
 	u8 pci_cfg;		/* capability */
 	u8 msix;		/* capability */
 	u32 msix_table, msix_pending;
@@ -135,6 +137,7 @@ void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
 	       u32 len);
 void queue_offer(struct queue *q, u16 head);
 void queue_kick(struct queue *q);
+void queue_kick_port(struct queue *q);
 /* All that was submitted is used. */
 bool queue_wait(struct queue *q);
 /* One request from start to end; its status. */

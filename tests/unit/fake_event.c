@@ -104,8 +104,15 @@ static struct fake_kick *fake_find_kick(int fd, u64 gpa)
 	return NULL;
 }
 
-int kick_attach(struct vm *vm, int fd, u64 gpa)
+static u64 fake_kick_address(struct kick_address at)
 {
+	return at.port ? FAKE_PORT | at.addr : at.addr;
+}
+
+int kick_attach(struct vm *vm, int fd, struct kick_address at)
+{
+	u64 gpa = fake_kick_address(at);
+
 	(void)vm;
 	if (fake_kvm.refuse_kick)
 		return fake_kvm.refuse_kick;
@@ -118,9 +125,9 @@ int kick_attach(struct vm *vm, int fd, u64 gpa)
 	return 0;
 }
 
-void kick_detach(struct vm *vm, int fd, u64 gpa)
+void kick_detach(struct vm *vm, int fd, struct kick_address at)
 {
-	struct fake_kick *k = fake_find_kick(fd, gpa);
+	struct fake_kick *k = fake_find_kick(fd, fake_kick_address(at));
 
 	(void)vm;
 	if (k)

@@ -21,6 +21,7 @@
 
 #define ECAM (1ull << 40)
 #define NQUEUES 3
+#define PORTS_BAR 2
 #define RING_SIZE 256
 #define CONFIG_LEN 60
 #define CLASS 0x018000
@@ -155,9 +156,21 @@ static unsigned int find_cap(u8 id, int type)
 	return 0;
 }
 
+/* The same, in @bar. */
+static unsigned int find_cap_in(u8 bar, int type)
+{
+	unsigned int at = cfg(PCI_CAPABILITY_LIST, 1);
+
+	while (at && (cfg(at, 1) != PCI_CAP_ID_VNDR ||
+		      cfg(at + 3, 1) != (u32)type ||
+		      cfg(at + VIRTIO_PCI_CAP_BAR, 1) != bar))
+		at = cfg(at + PCI_CAP_LIST_NEXT, 1);
+	return at;
+}
+
 static u64 region(int type)
 {
-	unsigned int cap = find_cap(PCI_CAP_ID_VNDR, type);
+	unsigned int cap = find_cap_in(0, type);
 
 	ck_assert_uint_ne(cap, 0);
 	return bar0() + cfg(cap + VIRTIO_PCI_CAP_OFFSET, 4);
@@ -271,7 +284,7 @@ START_TEST(test_read_only)
 		bool writable = i == PCI_COMMAND || i == PCI_COMMAND + 1 ||
 				i == PCI_CACHE_LINE_SIZE ||
 				i == PCI_INTERRUPT_LINE ||
-				(i >= bar_reg(0) && i < bar_reg(2));
+				(i >= bar_reg(0) && i <= bar_reg(PORTS_BAR) + 3);
 
 		if (!writable)
 			ck_assert_msg(cfg(i, 1) == before[i],
@@ -279,7 +292,7 @@ START_TEST(test_read_only)
 	}
 	command(0xffff);
 	ck_assert_uint_eq(cfg(PCI_COMMAND, 2),
-			  BUS_ON | PCI_COMMAND_INTX_DISABLE);
+			  PCI_COMMAND_IO | BUS_ON | PCI_COMMAND_INTX_DISABLE);
 }
 END_TEST
 
@@ -300,7 +313,9 @@ START_TEST(test_bar_sizing)
 	for (unsigned int bar = 0; bar < 6; bar++) {
 		u32 size = bar_size(bar);
 
-		if (bar >= 2) {
+		if (bar == PORTS_BAR)
+			continue;	/* test_ports */
+		if (bar > PORTS_BAR) {
 			ck_assert_uint_eq(size, 0);
 			continue;
 		}
@@ -321,9 +336,7 @@ END_TEST
 
 static void expect_kicks_at(u64 bar)
 {
-	u32 offset = cfg(find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_NOTIFY_CFG) +
-				 VIRTIO_PCI_CAP_OFFSET,
-			 4);
+	u32 offset = (u32)(notify(0) - bar0());
 
 	ck_assert_uint_eq(fake_kvm.nkicks, NQUEUES);
 	for (unsigned int q = 0; q < NQUEUES; q++)
@@ -420,10 +433,9 @@ START_TEST(test_all_capabilities)
 	for (unsigned int i = 0; i < 4; i++) {
 		u32 offset, len;
 
-		cap = find_cap(PCI_CAP_ID_VNDR, want[i].type);
+		cap = find_cap_in(0, want[i].type);
 		ck_assert_uint_ne(cap, 0);
 		ck_assert_uint_ge(cfg(cap + VIRTIO_PCI_CAP_LEN, 1), 16);
-		ck_assert_uint_eq(cfg(cap + VIRTIO_PCI_CAP_BAR, 1), 0);
 		offset = cfg(cap + VIRTIO_PCI_CAP_OFFSET, 4);
 		len = cfg(cap + VIRTIO_PCI_CAP_LENGTH, 4);
 		ck_assert_uint_eq(offset % want[i].align, 0);
@@ -434,7 +446,7 @@ START_TEST(test_all_capabilities)
 		for (unsigned int k = 0; k < i; k++)
 			ck_assert(ends[k] <= begins[i] || ends[i] <= begins[k]);
 	}
-	cap = find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_NOTIFY_CFG);
+	cap = find_cap_in(0, VIRTIO_PCI_CAP_NOTIFY_CFG);
 	ck_assert_uint_eq(cfg(cap + VIRTIO_PCI_CAP_LEN, 1), 20);
 	ck_assert_uint_eq(cfg(cap + VIRTIO_PCI_NOTIFY_CAP_MULT, 4), 4);
 	cap = find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_PCI_CFG);
@@ -490,6 +502,10 @@ START_TEST(test_window)
 	set_cfg(window_data(), 2, 2);
 	ck_assert(event_pending(dev.queues[2].kick_fd));
 	ck_assert(!event_pending(dev.queues[0].kick_fd));
+	window(PORTS_BAR, 4, 2);
+	set_cfg(window_data(), 1, 2);
+	ck_assert(event_pending(dev.queues[1].kick_fd));
+	ck_assert(!event_pending(dev.queues[0].kick_fd));
 	window(1, 8, 4);	/* MSI-X data of vector 0 */
 	set_cfg(window_data(), 0x1234, 4);
 	ck_assert_uint_eq(cfg(window_data(), 4), 0x1234);
@@ -506,7 +522,8 @@ START_TEST(test_illegal_windows)
 		{ 0, 0, 5 },	      { 0, 0, 8 },
 		{ 0, 0, 0xffffffff }, { 0, 1, 2 },
 		{ 0, 2, 4 },	      { 0, 1, 4 },
-		{ 2, 0, 4 },	      { 5, 0, 4 },
+		{ 2, 0x100, 4 },      { 2, 1, 2 },
+		{ 3, 0, 4 },	      { 5, 0, 4 },
 		{ 6, 0, 4 },	      { 255, 0, 4 },
 		{ 0, 0x4000, 4 },     { 0, 0x80000000, 4 },
 		{ 0, 0xfffffffc, 4 }, { 0, 0xffffffff, 1 },
@@ -711,6 +728,104 @@ START_TEST(test_kick_refused)
 	mmio_write(notify(NQUEUES), 0, 2);
 	mmio_write(notify(0) + 0xffc, 0, 4);
 	ck_assert(!event_pending(dev.queues[0].kick_fd));
+	fake_kvm.refuse_kick = 0;
+	command(0);
+	fake_kvm.bad_detaches = 0;	/* of what was refused: harmless */
+}
+END_TEST
+
+/* --- ports ---------------------------------------------------------------- */
+
+static u64 port(unsigned int q)
+{
+	return (cfg(bar_reg(PORTS_BAR), 4) & ~3u) + 4ull * q;
+}
+
+/* How many of the queues' ports have ioeventfds where the BAR says. */
+static unsigned int ports_with_kicks(void)
+{
+	unsigned int n = 0;
+
+	for (unsigned int q = 0; q < NQUEUES; q++)
+		n += fake_kick_at(dev.queues[q].kick_fd, FAKE_PORT | port(q));
+	return n;
+}
+
+/* An I/O BAR for all queues; its capability comes before that in memory. */
+START_TEST(test_ports)
+{
+	unsigned int cap = find_cap(PCI_CAP_ID_VNDR, VIRTIO_PCI_CAP_NOTIFY_CFG);
+	u32 size;
+
+	ck_assert_uint_eq(cap, find_cap_in(PORTS_BAR, VIRTIO_PCI_CAP_NOTIFY_CFG));
+	ck_assert_uint_eq(cfg(cap + VIRTIO_PCI_CAP_OFFSET, 4), 0);
+	ck_assert_uint_eq(cfg(cap + VIRTIO_PCI_CAP_LENGTH, 4), 4 * NQUEUES);
+	ck_assert_uint_eq(cfg(cap + VIRTIO_PCI_NOTIFY_CAP_MULT, 4), 4);
+	ck_assert_uint_eq(cfg(bar_reg(PORTS_BAR), 4) & 3,
+			  PCI_BASE_ADDRESS_SPACE_IO);
+	size = bar_size(PORTS_BAR);
+	ck_assert_uint_ge(size, 4 * NQUEUES);
+	ck_assert_uint_le(size, 256);	/* PCI 3.0, 6.2.5.1 */
+	ck_assert_uint_eq(port(0) % size, 0);
+	ck_assert_uint_ge(port(0), arch_pci_io_window.base);
+	ck_assert_uint_le(port(0) + size,
+			  arch_pci_io_window.base + arch_pci_io_window.size);
+}
+END_TEST
+
+/* They come and go with I/O decoding, whatever memory decoding does. */
+START_TEST(test_ports_move)
+{
+	u64 old = port(0);
+
+	ck_assert_uint_eq(ports_with_kicks(), 0);
+	command(PCI_COMMAND_IO);
+	ck_assert_uint_eq(fake_kvm.nkicks, NQUEUES);
+	ck_assert_uint_eq(ports_with_kicks(), NQUEUES);
+	command(PCI_COMMAND_IO | BUS_ON);
+	ck_assert_uint_eq(fake_kvm.nkicks, 2 * NQUEUES);
+	set_cfg(bar_reg(PORTS_BAR), (u32)old + 0x1000, 4);
+	ck_assert_uint_eq(port(0), old + 0x1000);
+	ck_assert_uint_eq(ports_with_kicks(), NQUEUES);
+	ck_assert_uint_eq(fake_kvm.nkicks, 2 * NQUEUES);
+	set_cfg(bar_reg(PORTS_BAR), 0x100, 4);	/* outside the window */
+	ck_assert_uint_eq(fake_kvm.nkicks, NQUEUES);
+	set_cfg(bar_reg(PORTS_BAR), (u32)old, 4);
+	command(BUS_ON);
+	ck_assert_uint_eq(fake_kvm.nkicks, NQUEUES);
+	ck_assert_uint_eq(ports_with_kicks(), 0);
+	ck_assert_uint_eq(fake_kvm.bad_detaches, 0);
+}
+END_TEST
+
+/* KVM takes no ioeventfd: the exit kicks that queue alone, memory likewise. */
+START_TEST(test_ports_refused)
+{
+	u16 value = 0;
+	u32 data = 0x1234;
+
+	command(0);
+	fake_kvm.refuse_kick = -ENOSPC;
+	command(PCI_COMMAND_IO | BUS_ON);
+	for (unsigned int q = 0; q < NQUEUES; q++) {
+		bus_write(&vm.pio, port(q), &value, 2);
+		for (unsigned int k = 0; k < NQUEUES; k++)
+			ck_assert_int_eq(event_pending(dev.queues[k].kick_fd),
+					 k == q);
+		event_clear(dev.queues[q].kick_fd);
+	}
+	/* Not a queue's; the memory of that number is another place. */
+	bus_write(&vm.pio, port(0) + bar_size(PORTS_BAR) - 2, &value, 2);
+	mmio_write(port(0), 0, 2);
+	bus_write(&vm.pio, notify(0) & 0xffff, &value, 2);
+	for (unsigned int q = 0; q < NQUEUES; q++)
+		ck_assert(!event_pending(dev.queues[q].kick_fd));
+	bus_read(&vm.pio, port(0), &data, 4);
+	ck_assert_uint_eq(data, 0);
+	command(BUS_ON);
+	data = 0;
+	bus_read(&vm.pio, port(0), &data, 4);
+	ck_assert_uint_eq(data, 0xffffffff);
 	fake_kvm.refuse_kick = 0;
 	command(0);
 	fake_kvm.bad_detaches = 0;	/* of what was refused: harmless */
@@ -976,6 +1091,9 @@ static void add_events(Suite *suite)
 	tcase_add_checked_fixture(tc, setup, unplug);
 	tcase_add_test(tc, test_kick_addresses);
 	tcase_add_test(tc, test_kick_refused);
+	tcase_add_test(tc, test_ports);
+	tcase_add_test(tc, test_ports_move);
+	tcase_add_test(tc, test_ports_refused);
 	tcase_add_test(tc, test_intx);
 	tcase_add_test(tc, test_intx_disable_bit);
 	tcase_add_test(tc, test_intx_status_bit);
