@@ -175,8 +175,8 @@ struct spapr_fdt_spec {
 	unsigned int ncpus;
 	const char *cmdline;	/* never NULL */
 	u64 initrd, initrd_size;	/* size 0: none */
-	u64 rtas;		/* where rtas_blob is */
-	u64 entropy[4];		/* /chosen/kaslr-seed and rng-seed */
+	u64 rtas;		/* where rtas_blob is, below 4 GiB */
+	u64 entropy[4];		/* /chosen/rng-seed */
 
 	u32 pvr;
 	u32 timebase_hz;
