@@ -119,7 +119,7 @@ u64 rtas_hcall(struct vm *vm, unsigned int cpu, u64 gpa);
 
 /* --- pci.c --------------------------------------------------------------- */
 
-/* Services of the bridge, for the table of rtas.c (7.3.11). */
+/* Services of the bridge, for the table of rtas.c (7.3.4, 7.3.10.5). */
 rtas_fn spapr_read_pci_config;		/* config_addr, size -> value */
 rtas_fn spapr_write_pci_config;		/* config_addr, size, value */
 rtas_fn spapr_ibm_read_pci_config;	/* config_addr, buid hi, lo, size -> value */
@@ -224,7 +224,7 @@ int spapr_boot_load(const struct guest_memory *mem, const struct boot_spec *boot
 #define SPAPR_LPCR_AIL		(3ULL << 23)
 int spapr_lpcr_set(struct vm *vm, u64 mask, u64 value);
 
-/* The states of query-cpu-stopped-state (7.3.26). */
+/* The states of query-cpu-stopped-state (7.3.8.3). */
 enum spapr_cpu_state { SPAPR_CPU_STOPPED, SPAPR_CPU_STOPPING, SPAPR_CPU_RUNNING };
 /* -1: there is no such vCPU. */
 int spapr_cpu_state(struct vm *vm, u32 id);
