@@ -119,3 +119,36 @@ int boot_file_read(const struct boot_file *file, u64 offset, void *data,
 	}
 	return 0;
 }
+
+int boot_file_head(const struct boot_file *file, struct boot_head *head)
+{
+	head->len = file->size < BOOT_HEAD_SIZE ? file->size : BOOT_HEAD_SIZE;
+	return boot_file_read(file, 0, head->data, head->len);
+}
+
+/* What people give by mistake, by its first bytes. */
+static const struct boot_magic {
+	const char *bytes;
+	u8 len;
+	const char *what;
+} boot_magics[] = {
+	{ "MZ", 2, "an EFI program or a kernel of another architecture" },
+	{ "\x1f\x8b", 2, "a gzip file" },
+	{ "\xfd" "7zXZ", 5, "an xz file" },
+	{ "\x28\xb5\x2f\xfd", 4, "a zstd file" },
+	{ "BZh", 3, "a bzip2 file" },
+	{ "070701", 6, "a cpio archive: an --initrd?" },
+	{ "QFI\xfb", 4, "a qcow2 disk image" },
+	{ "#!", 2, "a script" },
+	{ "\x7f" "ELF", 4, "an ELF file, but not for this machine" },
+};
+
+const char *boot_file_kind(const struct boot_head *head)
+{
+	for (size_t i = 0; i < sizeof(boot_magics) / sizeof(boot_magics[0]); i++)
+		if (head->len >= boot_magics[i].len &&
+		    !memcmp(head->data, boot_magics[i].bytes,
+			    boot_magics[i].len))
+			return boot_magics[i].what;
+	return "data";
+}

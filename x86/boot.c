@@ -17,37 +17,11 @@
 #define PAGE_SIZE 4096ULL
 #define MIB (1ULL << 20)
 
-/* What people give by mistake, by its first bytes. */
-static const struct boot_magic {
-	const char *bytes;
-	u8 len;
-	const char *what;
-} boot_magics[] = {
-	{ "MZ", 2, "an EFI program or a kernel of another architecture" },
-	{ "\x1f\x8b", 2, "a gzip file" },
-	{ "\xfd" "7zXZ", 5, "an xz file" },
-	{ "\x28\xb5\x2f\xfd", 4, "a zstd file" },
-	{ "BZh", 3, "a bzip2 file" },
-	{ "070701", 6, "a cpio archive: an --initrd?" },
-	{ "QFI\xfb", 4, "a qcow2 disk image" },
-	{ "#!", 2, "a script" },
-	{ "\x7f" "ELF", 4, "an ELF file, but not one for x86-64" },
-};
-
 static int boot_not_a_kernel(const struct boot_load *load,
 			     const struct boot_head *head)
 {
-	const char *what = "data";
-
-	for (size_t i = 0; i < sizeof(boot_magics) / sizeof(boot_magics[0]); i++)
-		if (head->len >= boot_magics[i].len &&
-		    !memcmp(head->data, boot_magics[i].bytes,
-			    boot_magics[i].len)) {
-			what = boot_magics[i].what;
-			break;
-		}
-	log_error("--kernel %s: not a kernel (looks like %s); give a bzImage (/boot/vmlinuz-...) or an ELF vmlinux",
-		  load->kernel.path, what);
+	log_error("--kernel %s: not a kernel (looks like %s); give a bzImage (/boot/vmlinuz-...) or an ELF vmlinux for x86-64",
+		  load->kernel.path, boot_file_kind(head));
 	return -ENOEXEC;
 }
 
@@ -197,12 +171,10 @@ static void boot_page_tables(const struct guest_memory *mem)
 
 static int boot_load_kernel(struct boot_load *load, struct x86_entry *entry)
 {
-	struct boot_head head = { .len = BOOT_HEAD_SIZE };
+	struct boot_head head;
 	int err;
 
-	if (head.len > load->kernel.size)
-		head.len = load->kernel.size;
-	err = boot_file_read(&load->kernel, 0, head.data, head.len);
+	err = boot_file_head(&load->kernel, &head);
 	if (err)
 		return err;
 	*entry = (struct x86_entry){ 0 };

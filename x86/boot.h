@@ -36,13 +36,6 @@ struct boot_range {
 };
 #define BOOT_RANGES_MAX 8
 
-/* The first bytes of a kernel: enough to tell what it is and how to load it. */
-#define BOOT_HEAD_SIZE 1024
-struct boot_head {
-	size_t len;
-	u8 data[BOOT_HEAD_SIZE] __attribute__((aligned(8)));
-};
-
 /* boot.c: for the formats. */
 /* The machine's memory map, ascending; returns the number of ranges. */
 unsigned int boot_memory_map(const struct guest_memory *mem,

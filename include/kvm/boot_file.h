@@ -18,6 +18,13 @@ struct boot_file {
 	u64 size;
 };
 
+/* The first bytes of a file: enough to tell what it is. */
+#define BOOT_HEAD_SIZE 1024
+struct boot_head {
+	size_t len;
+	u8 data[BOOT_HEAD_SIZE] __attribute__((aligned(8)));
+};
+
 int boot_file_open(struct boot_file *file, const char *option,
 		   const char *path);
 void boot_file_close(struct boot_file *file);
@@ -25,5 +32,9 @@ void boot_file_close(struct boot_file *file);
 int boot_file_check(const struct boot_file *file, u64 offset, u64 len);
 int boot_file_read(const struct boot_file *file, u64 offset, void *data,
 		   u64 len);
+int boot_file_head(const struct boot_file *file, struct boot_head *head);
+
+/* What a file that is no kernel looks like, for a message: "a gzip file". */
+const char *boot_file_kind(const struct boot_head *head);
 
 #endif
