@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What test_boot.c and test_pvh.c share: guest memory, kernel files in a
- * directory of their own, and boot_load() with a look at what it prints.
+ * What the tests of kernel loading share: guest memory, kernel files in a
+ * directory of their own, and loading with a look at what it prints.  The machine
+ * is the includer's: map_memory() and rig_load().
  */
 #ifndef LKVM_TESTS_BOOT_RIG_H
 #define LKVM_TESTS_BOOT_RIG_H
 
 #include "arch.h"
 #include "kvm/memory.h"
-#include "x86/x86.h"
 #include <check.h>
 #include <errno.h>
 #include <stdio.h>
@@ -24,7 +24,11 @@ static char dir[32];
 static char kernel_path[64], initrd_path[64], errors_path[64];
 static struct guest_memory mem;
 static struct boot_spec boot;
-static struct x86_entry entry;
+
+/* Memory as on the machine, @size bytes of it. */
+static void map_memory(u64 size);
+/* Load @boot to @mem. */
+static int rig_load(void);
 
 static inline u8 *guest(u64 gpa)
 {
@@ -50,20 +54,13 @@ static inline u64 guest64(u64 gpa)
 	return v;
 }
 
-/* Memory as on the machine: up to 3 GiB low, the rest from 4 GiB on. */
-static inline void map_memory(u64 size)
+/* @size bytes for all regions; the caller lays them out. */
+static inline void map_host(u64 size)
 {
-	u64 low = size < X86_LOW_RAM_END ? size : X86_LOW_RAM_END;
-
 	mem.base = mmap(NULL, size, PROT_READ | PROT_WRITE,
 			MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	ck_assert_ptr_ne(mem.base, MAP_FAILED);
 	mem.size = size;
-	mem.nregions = 1;
-	mem.region[0] = (struct guest_region){ 0, low, mem.base };
-	if (size > low)
-		mem.region[mem.nregions++] = (struct guest_region){
-			X86_HIGH_RAM, size - low, (u8 *)mem.base + low };
 }
 
 static inline void unmap_memory(void)
@@ -112,29 +109,37 @@ static inline void rig_teardown(void)
 
 static inline void load_ok(void)
 {
-	ck_assert_int_eq(boot_load(&mem, &boot, &entry), 0);
+	ck_assert_int_eq(rig_load(), 0);
+}
+
+/* As rig_load(); what it prints is one line, in @line, or with 0 nothing. */
+static inline int load_line(char line[1024])
+{
+	int saved = dup(STDERR_FILENO), got;
+	FILE *f;
+
+	ck_assert_ptr_nonnull(freopen(errors_path, "w+", stderr));
+	got = rig_load();
+	fflush(stderr);
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	f = fopen(errors_path, "r");
+	ck_assert_ptr_nonnull(f);
+	if (got)
+		ck_assert_ptr_nonnull(fgets(line, 1024, f));
+	ck_assert_msg(!fgets(line, 1024, f), "one line more: %s", line);
+	fclose(f);
+	return got;
 }
 
 /* Fails with @err and one line that has @option and @hint in it. */
 static inline void load_fails(int err, const char *option, const char *hint)
 {
 	char line[1024];
-	int saved = dup(STDERR_FILENO), got;
-	FILE *f;
 
-	ck_assert_ptr_nonnull(freopen(errors_path, "w+", stderr));
-	got = boot_load(&mem, &boot, &entry);
-	fflush(stderr);
-	dup2(saved, STDERR_FILENO);
-	close(saved);
-	ck_assert_int_eq(got, err);
-	f = fopen(errors_path, "r");
-	ck_assert_ptr_nonnull(f);
-	ck_assert_ptr_nonnull(fgets(line, sizeof(line), f));
+	ck_assert_int_eq(load_line(line), err);
 	ck_assert_msg(strstr(line, option) && strstr(line, hint),
 		      "no %s and %s in: %s", option, hint, line);
-	ck_assert_msg(!fgets(line, sizeof(line), f), "second line: %s", line);
-	fclose(f);
 }
 
 #define COUNT(a) ((int)(sizeof(a) / sizeof((a)[0])))

@@ -4,7 +4,7 @@
  * ones and every way of being bad that we could think of.  A bad one must give
  * an error, one message that names the option, and no access outside memory.
  */
-#include "boot_rig.h"
+#include "boot_x86.h"
 #include "x86/boot.h"
 #include <sys/stat.h>
 

@@ -3,7 +3,7 @@
  * Loading an ELF kernel by PVH: a synthetic vmlinux, whole, cut short and with
  * each field that matters gone bad.
  */
-#include "boot_rig.h"
+#include "boot_x86.h"
 #include <elf.h>
 
 /* The synthetic vmlinux: headers, a note, one segment of text, one of bss. */
