@@ -40,10 +40,11 @@ LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/speed.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 
+# Logic alone, which unit tests on any machine link.
+PAPR_OBJS := powerpc/hcall.o powerpc/rtas.o powerpc/pci.o powerpc/hvcons.o
+PAPR_OBJS += powerpc/fdt.o powerpc/boot.o
 LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
-LIB_OBJS.powerpc += powerpc/hcall.o powerpc/rtas.o powerpc/pci.o
-LIB_OBJS.powerpc += powerpc/hvcons.o powerpc/fdt.o powerpc/boot.o
-LIB_OBJS.powerpc += powerpc/speed.o
+LIB_OBJS.powerpc += powerpc/speed.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-run.o builtin-check-host.o builtin-version.o
@@ -109,7 +110,7 @@ $(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit
 # sparse alone, over all sources.
 .PHONY: sparse
 sparse: $(OUT)/dsdt.hex
-	$(Q)for file in $(patsubst %.o,%.c,$(LIB_OBJS) $(MAIN_OBJS)); do \
+	$(Q)for file in $(patsubst %.o,%.c,$(sort $(LIB_OBJS) $(PAPR_OBJS) $(MAIN_OBJS))); do \
 		$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $$file || exit 1; done
 
 .PHONY: unit

@@ -60,7 +60,7 @@ hits=$(make --no-print-directory sparse 2>&1) || complain "sparse complains:
 $hits"
 
 hits=$(cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-	-Iinclude -I. -Ibuild/x86 ./*.c kvm virtio disk x86 2>&1)
+	-Iinclude -I. -Ibuild/x86 ./*.c kvm virtio disk x86 powerpc 2>&1)
 [ -z "$hits" ] || complain "cppcheck complains:
 $hits"
 

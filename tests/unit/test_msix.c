@@ -136,9 +136,10 @@ END_TEST
 
 START_TEST(test_reset_state)
 {
-	u32 gsi = fake_kvm.next_gsi;
+	u32 gsi;
 
 	open_msix(counts[_i]);
+	gsi = fake_kvm.next_gsi - nvectors;
 	for (unsigned int v = 0; v < nvectors; v++) {
 		expect(get(entry(v, 0), 8) == 0);
 		expect(get(entry(v, 8), 8) == ((u64)MASK << 32 | (gsi + v)));

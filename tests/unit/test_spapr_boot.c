@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* helpers: ../../powerpc/boot.c */
+/* helpers: guest_ring.c ../../powerpc/boot.c */
 /*
  * Loading a kernel for POWER: synthetic ELF files of both classes and byte
  * orders, flat images, and Debian's vmlinux if it is there; whole, cut short, and
  * with each number that matters gone bad.
  */
 #include "boot_rig.h"
+#include "guest_ring.h"
 #include "powerpc/spapr.h"
 #include <elf.h>
 
@@ -394,7 +395,7 @@ START_TEST(test_elf_flipped)
 
 	make_elf(kinds[_i]);
 	write_initrd(4096);
-	for (unsigned int i = 0; i < FLIPS; i++) {
+	for (unsigned int i = 0; i < test_scale(FLIPS); i++) {
 		make_elf(kinds[_i]);
 		for (unsigned int flips = 1 + rand_r(&seed) % 3; flips; flips--)
 			elf[rand_r(&seed) % headers_size()] ^=
@@ -422,7 +423,7 @@ START_TEST(test_elf_garbled)
 	unsigned int seed = 6;
 
 	write_initrd(4096);
-	for (unsigned int i = 0; i < FLIPS; i++) {
+	for (unsigned int i = 0; i < test_scale(FLIPS); i++) {
 		unsigned int at;
 
 		make_elf(kinds[_i]);
