@@ -25,7 +25,7 @@ jq util-linux procps: to read counters, to supervise what was started'
 test='
 check valgrind: unit tests
 sparse cppcheck: static checks
-libfdt-dev device-tree-compiler: to build and check the POWER machine's device tree
+libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
 strace: to count system calls'
 bench='
 valgrind: callgrind counts instructions where the CPU does not
