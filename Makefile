@@ -47,8 +47,8 @@ LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/speed.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o builtin-check-host.o builtin-version.o
-MAIN_OBJS += builtin-help.o
+MAIN_OBJS := main.o builtin-run.o builtin-create.o builtin-check-host.o
+MAIN_OBJS += builtin-version.o builtin-help.o
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow

@@ -15,6 +15,7 @@ static void help_overview(void)
 		printf("  %-12s %s\n", c->name, c->summary);
 	printf("\nTo begin:\n"
 	       "  lkvm check-host\n"
+	       "  lkvm create disk.img 8G\n"
 	       "  lkvm run --kernel vmlinuz --initrd initrd.img --disk disk.img,queues=4 --cpus 4\n"
 	       "  lkvm run --help\n");
 }

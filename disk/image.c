@@ -198,7 +198,7 @@ static int image_open_failed(const struct disk_params *params, int err)
 
 	switch (err) {
 	case ENOENT:
-		log_error("--disk %s: no such file; create it with `truncate -s 8G %s`, or with fallocate to reserve its space",
+		log_error("--disk %s: no such file; make it with `lkvm create %s 8G`, or check the path",
 			  path, path);
 		break;
 	case EACCES:

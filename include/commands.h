@@ -20,6 +20,7 @@ struct command {
 extern const struct command commands[];
 
 int builtin_run(int argc, char **argv);
+int builtin_create(int argc, char **argv);
 int builtin_check_host(int argc, char **argv);
 int builtin_version(int argc, char **argv);
 int builtin_help(int argc, char **argv);

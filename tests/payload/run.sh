@@ -28,7 +28,6 @@ build() {
 		-mno-sse -mno-mmx -mno-80387 -Wall -Wextra -Werror)
 	local file objects=()
 
-	mkdir -p "$logs"
 	for file in tests/payload/*.[cS]; do
 		objects+=("$dir/$(basename "${file%.*}").o")
 		gcc "${flags[@]}" -c -o "${objects[-1]}" "$file"
@@ -146,6 +145,7 @@ source tests/payload/guests.sh
 source tests/payload/ring3.sh
 source tests/payload/wrong.sh
 source tests/payload/figures.sh
+source tests/payload/create.sh
 
 # Why no payload can run here; empty if it can.
 kvm_missing() {
@@ -158,6 +158,8 @@ kvm_missing() {
 	fi
 }
 
+mkdir -p "$logs"
+creating
 missing=$(kvm_missing)
 if [ -n "$missing" ]; then
 	name="payload guests"

@@ -126,7 +126,7 @@ wrong_disks() {
 	done
 	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
 	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
-	refused "no image" "--disk $dir/none: no such file; create" -k "$payload" --disk "$dir/none"
+	refused "no image" "--disk $dir/none: no such file; make" -k "$payload" --disk "$dir/none"
 	refused "empty path" "--disk: no path; give" -k "$payload" --disk ""
 	refused "empty image" "--disk $dir/empty: it is empty; give" -k "$payload" --disk "$dir/empty"
 	refused "directory as image" "--disk $dir: it is a directory; give" -k "$payload" --disk "$dir"

@@ -90,7 +90,7 @@ START_TEST(test_missing)
 	struct rig_capture c;
 
 	refused("", -ENOENT, &c);
-	rig_expect_line(&c, "no such file", "truncate -s");
+	rig_expect_line(&c, "no such file", "lkvm create");
 	refused("r", -ENOENT, &c);
 }
 END_TEST
