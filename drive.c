@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 10
+#define DRIVE_KEYS 11
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
 #define POLL_DEFAULT_US 200	/* as KVM's own halt polling */
@@ -24,6 +24,7 @@
 #define IRQ_DELAY_AUTO_US 50
 
 /* Alternatives of the keys, in the order of their help. */
+enum { FORMAT_PROBE, FORMAT_RAW };
 enum { POLL_OFF, POLL_ADAPTIVE, POLL_ALWAYS, POLL_MAX_US };
 enum { IRQ_DELAY_OFF, IRQ_DELAY_AUTO, IRQ_DELAY_US };
 
@@ -49,6 +50,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "lock", .kind = OPTION_FLAG, .value = &d->lock,
 		  .arg = "on|off",
 		  .help = "refuse an image that is in use (on)" },
+		{ .name = "format", .kind = OPTION_CHOICE, .value = &d->format,
+		  .arg = "probe|raw",
+		  .help = "refuse what looks like another format, or not (probe)" },
 		{ .name = "aio", .kind = OPTION_CHOICE, .value = &d->aio,
 		  .arg = "auto|native|io_uring|threads",
 		  .help = "how I/O reaches the host (auto: native if it never blocks)" },
@@ -213,6 +217,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.readonly = d->readonly,
 		.lock = d->lock,
 		.merge = d->merge,
+		.raw = d->format.index == FORMAT_RAW,
 		.engine = (enum disk_engine)d->aio.index,
 	};
 	int err;

@@ -8,6 +8,7 @@
  * the remedy.  Called at set-up, on any thread; nothing here is on the I/O path.
  */
 #include "disk/image.h"
+#include "disk/format.h"
 #include "log.h"
 #include <ctype.h>
 #include <dirent.h>
@@ -485,6 +486,9 @@ int image_open(struct image *img, struct disk_info *info,
 		err = image_measure_bdev(img, info, params);
 	else
 		err = image_measure_file(img, info, &st);
+	/* Before its size, which of a compressed file is odd. */
+	if (!err && S_ISREG(st.st_mode) && !params->raw)
+		err = format_check(img->path, img->fd, img->offset_align);
 	if (!err)
 		err = image_check_size(img->path, info->size);
 	if (err)

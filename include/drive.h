@@ -26,6 +26,7 @@ struct drive {
 	bool readonly;
 	bool lock;
 	bool merge;
+	struct option_choice format;
 	struct option_choice aio;
 	struct option_choice poll;
 	struct option_choice irq_delay;

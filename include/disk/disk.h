@@ -53,6 +53,7 @@ struct disk_params {
 	bool readonly;
 	bool lock;		/* OFD lock: exclusive, shared if readonly */
 	bool merge;		/* adjacent requests become one */
+	bool raw;		/* whatever it begins with */
 	enum disk_engine engine;
 };
 

@@ -173,6 +173,7 @@ else
 	wrong_files
 	wrong_options
 	wrong_disks
+	wrong_formats
 	wrong_kvm
 	figures
 fi

@@ -158,6 +158,42 @@ wrong_disks() {
 	fi
 }
 
+# not_raw NAME OFFSET MAGIC TOOL: an image that begins so is refused, and left alone
+not_raw() {
+	local disk=$dir/magic.img before
+
+	wanted "refused: $1" || return 0
+	image "$disk" 1M
+	printf '%b' "$3" | dd of="$disk" bs=1 seek="$2" conv=notrunc status=none
+	before=$(cksum <"$disk")
+	refused_by "--disk $disk: it looks like a .*$1.*raw ones only; convert it by \`$4 .*$disk.*format=raw" \
+		"$lkvm" run -k "$payload" --disk "$disk"
+	if [ "$(cksum <"$disk")" != "$before" ]; then
+		name="refused: $1 is left alone"
+		fails "it has changed"
+	fi
+}
+
+wrong_formats() {
+	local disk=$dir/magic.img
+
+	not_raw qcow2 0 'QFI\xfb\0\0\0\3' "qemu-img convert -O raw"
+	not_raw VMDK 0 'KDMV\1\0\0\0' "qemu-img convert -O raw"
+	not_raw VHDX 0 'vhdxfile' "qemu-img convert -O raw"
+	not_raw VDI 64 '\x7f\x10\xda\xbe' "qemu-img convert -O raw"
+	not_raw gzip 0 '\x1f\x8b\x08\0' "gzip -dc"
+	not_raw xz 0 '\xfd7zXZ\0' "xz -dc"
+	not_raw zstd 0 '\x28\xb5\x2f\xfd' "zstd -dc"
+	not_raw bzip2 0 'BZh91AY&SY' "bzip2 -dc"
+	refused "format=qcow2" "--disk $disk: format qcow2: .*probe\|raw" -k "$payload" --disk "$disk,format=qcow2"
+	if wanted "format=raw: what a guest wrote is its own"; then
+		image "$disk" 1M
+		printf 'QFI\xfb\0\0\0\2' | dd of="$disk" conv=notrunc status=none
+		guest poweroff --disk "$disk,format=raw"
+		judge 0 0
+	fi
+}
+
 # as_nobody REGEX ARGUMENTS...: refused when run without root's powers
 as_nobody() {
 	local regex=$1 home

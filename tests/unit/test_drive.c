@@ -58,6 +58,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.queue_size, 256);
 	ck_assert(!d.readonly && d.lock && d.merge);
 	ck_assert_uint_eq(d.poll.index, 1);	/* adaptive */
+	ck_assert_uint_eq(d.format.index, 0);	/* probe */
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
 	ck_assert_uint_eq(d.irq_delay.index, 0);	/* off */
 	drive_forget(&d);
@@ -69,13 +70,14 @@ START_TEST(test_every_key)
 {
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
-	      "merge=off,irq-delay=7");
+	      "merge=off,format=raw,irq-delay=7");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
 	ck_assert_uint_eq(d.iothreads, 2);
 	ck_assert(d.readonly && !d.lock && !d.merge);
 	ck_assert_str_eq(d.serial, "01234567890123456789");
+	ck_assert_uint_eq(d.format.index, 1);
 	ck_assert_uint_eq(d.aio.index, 3);
 	ck_assert_uint_eq(d.poll.number, 50);
 	ck_assert_uint_eq(d.irq_delay.number, 7);
@@ -133,6 +135,7 @@ START_TEST(test_refused)
 	parse_refused("x,queue-size=1000", "queue-size", "power of two");
 	parse_refused("x,serial=012345678901234567890", "serial",
 		      "012345678901234567890", "20");
+	parse_refused("x,format=qcow2", "format qcow2", "probe|raw");
 	parse_refused("x,aio=posix", "aio posix",
 		      "auto|native|io_uring|threads");
 	parse_refused("x,poll=often", "poll often", "off|adaptive|always|MAX_US",

@@ -53,13 +53,14 @@ static void make(u64 size)
 	close(fd);
 }
 
-/* @how: r read-only, u unlocked */
+/* @how: r read-only, u unlocked, f format=raw */
 static int open_as(struct disk **dp, const char *how)
 {
 	struct disk_params params = {
 		.path = path,
 		.readonly = strchr(how, 'r'),
 		.lock = !strchr(how, 'u'),
+		.raw = strchr(how, 'f'),
 	};
 
 	return disk_open(dp, &params);
@@ -82,6 +83,79 @@ static void refused(const char *how, int err, struct rig_capture *c)
 	rig_capture_end(c);
 	rig_expect_line(c, "--disk", path);
 }
+
+static void put(const void *data, size_t len, off_t at)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(pwrite(fd, data, len, at), len);
+	close(fd);
+}
+
+/* --- what is no raw image ------------------------------------------------ */
+
+static const struct {
+	const char *begins;
+	size_t len;
+	off_t at;
+	const char *name;
+	const char *remedy;
+} formats[] = {
+	{ "QFI\xfb\0\0\0\3", 8, 0, "a qcow2 image", "`qemu-img convert -O raw " },
+	{ "KDMV\1\0\0\0", 8, 0, "a VMDK image", "`qemu-img convert -O raw " },
+	{ "COWD\1\0\0\0", 8, 0, "a VMDK image", "`qemu-img convert -O raw " },
+	{ "# Disk DescriptorFile\nversion=1\n", 32, 0, "a VMDK image", "`qemu-img convert -O raw " },
+	{ "vhdxfile", 8, 0, "a VHDX image", "`qemu-img convert -O raw " },
+	{ "conectix", 8, 0, "a VHD image", "`qemu-img convert -O raw " },
+	{ "\x7f\x10\xda\xbe", 4, 64, "a VDI image", "`qemu-img convert -O raw " },
+	{ "\x1f\x8b\x08\0", 4, 0, "compressed by gzip", "`gzip -dc " },
+	{ "\xfd" "7zXZ\0", 6, 0, "compressed by xz", "`xz -dc " },
+	{ "\x28\xb5\x2f\xfd", 4, 0, "compressed by zstd", "`zstd -dc " },
+	{ "BZh91AY&SY", 10, 0, "compressed by bzip2", "`bzip2 -dc " },
+};
+
+#define FORMATS (int)(sizeof(formats) / sizeof(formats[0]))
+
+/* Told before the size, which of compressed files is odd; overruled by the user. */
+START_TEST(test_format)
+{
+	off_t end = formats[_i].at + (off_t)formats[_i].len;
+	const u64 sizes[] = { (u64)end, 513, 1 << 20 };
+	struct rig_capture c;
+
+	for (int i = 0; i < 3; i++) {
+		make(sizes[i]);
+		put(formats[_i].begins, formats[_i].len, formats[_i].at);
+		refused("", -EINVAL, &c);
+		rig_expect_line(&c, formats[_i].name, formats[_i].remedy,
+				"raw ones only", "format=raw");
+		refused("r", -EINVAL, &c);
+	}
+	disk_close(opened("f"));
+	disk_close(opened("rf"));
+}
+END_TEST
+
+/* All but the last byte of each signature, and all of it one byte further on. */
+START_TEST(test_no_format)
+{
+	char sector[512] = { 0 };
+
+	make(1 << 20);
+	for (int i = 0; i < FORMATS; i++) {
+		memset(sector, 0, sizeof(sector));
+		memcpy(sector + formats[i].at + 1, formats[i].begins,
+		       formats[i].len);
+		put(sector, sizeof(sector), 0);
+		disk_close(opened(""));
+		memset(sector, 0, sizeof(sector));
+		memcpy(sector + formats[i].at, formats[i].begins, 2);
+		put(sector, sizeof(sector), 0);
+		disk_close(opened(""));
+	}
+}
+END_TEST
 
 /* --- what is no image ---------------------------------------------------- */
 
@@ -479,6 +553,7 @@ START_TEST(test_block_device)
 	int loop;
 
 	make(1 << 20);
+	put("QFI\xfb", 4, 0);	/* of files only is that looked at */
 	strcpy(file, path);
 	loop = loop_attach(block, 0);
 	if (loop < 0)
@@ -553,6 +628,8 @@ static Suite *image_suite(void)
 	tcase_add_test(refusal, test_missing);
 	tcase_add_test(refusal, test_empty);
 	tcase_add_test(refusal, test_odd_size);
+	tcase_add_loop_test(refusal, test_format, 0, FORMATS);
+	tcase_add_test(refusal, test_no_format);
 	tcase_add_test(refusal, test_directory);
 	tcase_add_test(refusal, test_fifo);
 	tcase_add_test(refusal, test_socket);
