@@ -108,6 +108,18 @@ $(foreach t,$(UNIT_TESTS),$(eval $(call UNIT_TEST,$(t))))
 endif
 $(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit
 
+# The fuzzer, see tests/fuzz/run.sh: --wrap lets it watch what the queues do.
+FUZZ_OBJS := tests/fuzz/virtio_blk.o tests/fuzz/fuzz_thread.o
+FUZZ_OBJS += tests/unit/fault_disk.o tests/unit/fake_event.o
+FUZZ_OBJS += $(filter-out virtio/pci%,$(filter disk/% virtio/%,$(LIB_OBJS)))
+FUZZ_WRAP := virtqueue_pop virtqueue_publish sem_wait
+$(OUT)/tests/fuzz/%.o: BASE_FLAGS += -iquote tests/unit
+
+$(OUT)/fuzz/virtio_blk: $(FUZZ_OBJS:%=$(OUT)/%)
+	$(call say,LINK,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS) $(BASE_FLAGS) $(LDFLAGS) -fsanitize=fuzzer $(FUZZ_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
 # sparse alone, over all sources.
 .PHONY: sparse
 sparse: $(OUT)/dsdt.hex

@@ -26,6 +26,7 @@ test='
 check valgrind: unit tests
 sparse cppcheck: static checks
 libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
+clang libclang-rt-dev: to fuzz the rings
 strace: to count system calls'
 bench='
 valgrind: callgrind counts instructions where the CPU does not

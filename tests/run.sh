@@ -25,6 +25,7 @@ rung() {
 mkdir -p build
 make --no-print-directory -j"$(nproc)" all || exit 1
 rung "unit tests, style" tests/check.sh
+rung "fuzzing" tests/fuzz/run.sh
 # Some cases cut a real kernel to pieces; without a network they are skipped.
 scripts/kernel.sh cloud-amd64 > /dev/null || true
 rung "payload guests on /dev/kvm" tests/payload/run.sh

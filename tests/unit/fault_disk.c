@@ -354,6 +354,7 @@ static int fault_open(struct disk *disk, const struct disk_params *params)
 	}
 	fd->seed = seed;
 	inner.path += used;
+	inner.merge = false;	/* nobody unplugs its queues */
 	err = memory_match(inner.path) ?
 		      disk_open_with(&disk_memory_ops, &fd->inner, &inner) :
 		      disk_open(&fd->inner, &inner);

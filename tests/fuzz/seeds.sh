@@ -1,0 +1,31 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# seeds.sh DIR: inputs that the fuzzer begins with, one for each thing that a driver does
+#
+# An input is a device (queues and moderation, disk), how it is driven (features,
+# then each queue's layout), and steps: see step() in virtio_blk.c.
+set -eu
+cd "$1"
+
+device='\0\1'		# one queue, a disk in memory
+faulty='\1\x8e'		# two queues, a disk that fails and delays, merging
+plain='\0\5'		# no features but VERSION_1; a ring of 32
+events='\3\5'		# EVENT_IDX and INDIRECT_DESC
+read='\0\xc5\0\1'	# step 0: a well-formed request: how, its type, its sector
+write='\0\x45\1\1'
+flush='\0\x41\2\0'
+id='\0\xc1\3\0'
+turn='\10' sleep='\12' settle='\13'
+
+seed() { printf '%b' "$2" > "$1"; }
+
+seed requests "$device$plain$read$turn$write$turn$flush$turn$id$settle"
+seed batches "$faulty$events\5$read$write$read$flush$turn\x20$read$turn$turn$sleep$settle"
+seed indirect "$device$events\2\xc5\0\1\2\x45\1\2$turn\x82\7\0\0$turn\x82\x30\0\0$settle"
+seed descriptors "$device$events\3\0\6\4\1\1\3\1\0\0\0\4\2\0\4\0$turn$settle"
+seed indices "$device$plain\6\5$turn\6\xff$turn$settle"
+seed resets "$faulty\7\5\5$read$turn\14\5$read$turn\15\3\5\5$read$settle"
+seed layouts "$device\3\xc5\0\1\0\0\2\0\0\3\0\10$read$turn$settle"
+seed meanwhile "$device$events\16\3\6\x10\1\0\0\0\0\0\0\0$read$turn$settle"
+seed config "$device$plain\17\0\3\17\x20\1"
