@@ -43,6 +43,7 @@ static void case_features(void)
 	CHECK(offered & F_VERSION_1 && offered & F_BLK_FLUSH);
 	CHECK(offered & F_INDIRECT && offered & F_EVENT_IDX);
 	CHECK(offered & F_RING_RESET && offered & F_BLK_SEG_MAX);
+	CHECK(!(offered & (F_BLK_LIFETIME | F_SR_IOV)));	/* there is none */
 	for (bad = 1; offered & bad; bad <<= 1)
 		;
 	try_features(F_VERSION_1 | bad);

@@ -22,9 +22,11 @@
 #define F_BLK_RO (1ull << 5)
 #define F_BLK_FLUSH (1ull << 9)
 #define F_BLK_MQ (1ull << 12)
+#define F_BLK_LIFETIME (1ull << 15)
 #define F_INDIRECT (1ull << 28)
 #define F_EVENT_IDX (1ull << 29)
 #define F_VERSION_1 (1ull << 32)
+#define F_SR_IOV (1ull << 37)
 #define F_RING_RESET (1ull << 40)
 
 #define T_IN 0

@@ -148,6 +148,21 @@ START_TEST(test_features_second_try)
 }
 END_TEST
 
+/* 2.2.2: each subset of what is offered, and the same again after a reset. */
+START_TEST(test_features_any_subset_again)
+{
+	for (u64 subset = OFFERED; subset; subset = (subset - 1) & OFFERED) {
+		bool ok = subset & VERSION_1;
+
+		for (unsigned int i = 0; i < 3; i++) {
+			ck_assert_int_eq(!!(negotiate(subset) & FEATURES_OK),
+					 ok);
+			write_status(0);
+		}
+	}
+}
+END_TEST
+
 START_TEST(test_features_fixed_once_ok)
 {
 	negotiate(VERSION_1);
@@ -360,6 +375,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_features_never_offered, 0, 64);
 	tcase_add_test(tc, test_features_without_version_1);
 	tcase_add_test(tc, test_features_second_try);
+	tcase_add_test(tc, test_features_any_subset_again);
 	tcase_add_test(tc, test_features_fixed_once_ok);
 	tcase_add_test(tc, test_features_replaced);
 	tcase_add_test(tc, test_driver_ok_without_features_ok);

@@ -690,6 +690,17 @@ START_TEST(test_device_config)
 }
 END_TEST
 
+/* 4.1.3.2: the halves of a 64-bit field, each alone, before any feature is agreed on. */
+START_TEST(test_device_config_halves)
+{
+	u64 at = region(VIRTIO_PCI_CAP_DEVICE_CFG);
+
+	ck_assert_uint_eq(mmio_read(COMMON(STATUS), 1), 0);
+	ck_assert_uint_eq(mmio_read(at + 4, 4), 0x08070605);
+	ck_assert_uint_eq(mmio_read(at, 4), 0x04030201);
+}
+END_TEST
+
 /* Across the end of a BAR: nobody's. */
 START_TEST(test_across_bar_end)
 {
@@ -875,6 +886,24 @@ START_TEST(test_queue_reset_register)
 }
 END_TEST
 
+/* 4.1.4.3.1: queue_reset is 0 on reset, after its own end and once enabled. */
+START_TEST(test_queue_reset_reads_zero)
+{
+	drive();
+	select_queue(1);
+	ck_assert_uint_eq(mmio_read(COMMON(Q_RESET), 2), 0);
+	mmio_write(COMMON(Q_RESET), 1, 2);
+	ck_assert_uint_eq(stops[1], 1);	/* it has ended */
+	ck_assert_uint_eq(mmio_read(COMMON(Q_RESET), 2), 0);
+	mmio_write(COMMON(Q_ENABLE), 1, 2);
+	ck_assert_uint_eq(mmio_read(COMMON(Q_ENABLE), 2), 1);
+	ck_assert_uint_eq(mmio_read(COMMON(Q_RESET), 2), 0);
+	mmio_write(COMMON(STATUS), 0, 1);
+	select_queue(1);
+	ck_assert_uint_eq(mmio_read(COMMON(Q_RESET), 2), 0);
+}
+END_TEST
+
 START_TEST(test_queue_reset_not_negotiated)
 {
 	mmio_write(COMMON(STATUS), 3, 1);
@@ -993,6 +1022,49 @@ START_TEST(test_msix)
 }
 END_TEST
 
+/* 4.1.4.5.1, 4.1.5.4.1: the ISR tells of changes, vector or not; NO_VECTOR is none. */
+START_TEST(test_msix_config_change)
+{
+	drive();
+	enable_msix();
+	dev.transport->config_interrupt(&dev);
+	ck_assert_uint_eq(fake_kvm.nsent, 0);
+	ck_assert_uint_eq(isr(), 2);
+	mmio_write(COMMON(MSIX), 2, 2);
+	dev.transport->config_interrupt(&dev);
+	ck_assert_uint_eq(fake_sent(MSG_ADDR, 102), 1);
+	ck_assert_uint_eq(isr(), 2);
+	ck_assert_uint_eq(fake_kvm.gsi[intx()].delivered, 0);
+}
+END_TEST
+
+/* 4.1.5.1.2.1: any event on any vector, and off it again. */
+START_TEST(test_msix_any_vector)
+{
+	unsigned int n = 0;
+
+	drive();
+	enable_msix();
+	for (unsigned int v = 0; v <= NQUEUES; v++) {
+		mmio_write(COMMON(MSIX), v, 2);
+		ck_assert_uint_eq(mmio_read(COMMON(MSIX), 2), v);
+		dev.transport->config_interrupt(&dev);
+		ck_assert_uint_eq(fake_kvm.nsent, ++n);
+		mmio_write(COMMON(MSIX), VIRTIO_MSI_NO_VECTOR, 2);
+		for (unsigned int q = 0; q < NQUEUES; q++) {
+			select_queue(q);
+			mmio_write(COMMON(Q_MSIX), v, 2);
+			ck_assert_uint_eq(mmio_read(COMMON(Q_MSIX), 2), v);
+			ck_assert(dev.transport->queue_interrupt(&dev, q));
+			mmio_write(COMMON(Q_MSIX), VIRTIO_MSI_NO_VECTOR, 2);
+			ck_assert(!dev.transport->queue_interrupt(&dev, q));
+			ck_assert_uint_eq(fake_kvm.nsent, ++n);
+		}
+		ck_assert_uint_eq(fake_sent(MSG_ADDR, 100 + v), NQUEUES + 1);
+	}
+}
+END_TEST
+
 /* Queues may share a vector. */
 START_TEST(test_shared_vector)
 {
@@ -1078,8 +1150,10 @@ static void add_registers(Suite *suite)
 	tcase_add_test(tc, test_queue_out_of_range);
 	tcase_add_test(tc, test_vectors);
 	tcase_add_test(tc, test_device_config);
+	tcase_add_test(tc, test_device_config_halves);
 	tcase_add_test(tc, test_reset);
 	tcase_add_test(tc, test_queue_reset_register);
+	tcase_add_test(tc, test_queue_reset_reads_zero);
 	tcase_add_test(tc, test_queue_reset_not_negotiated);
 	suite_add_tcase(suite, tc);
 }
@@ -1098,6 +1172,8 @@ static void add_events(Suite *suite)
 	tcase_add_test(tc, test_intx_disable_bit);
 	tcase_add_test(tc, test_intx_status_bit);
 	tcase_add_test(tc, test_msix);
+	tcase_add_test(tc, test_msix_config_change);
+	tcase_add_test(tc, test_msix_any_vector);
 	tcase_add_test(tc, test_shared_vector);
 	suite_add_tcase(suite, tc);
 }

@@ -243,6 +243,59 @@ START_TEST(test_unaligned_indirect_table)
 }
 END_TEST
 
+/* 2.7.5.3.2: the write flag of a descriptor that holds a table means nothing. */
+START_TEST(test_indirect_with_write_flag)
+{
+	struct ring_buf bufs[] = { { buf, 16, false }, { buf + 16, 512, true } };
+	u64 table = arena_alloc(&arena, 32, 16);
+	int head;
+
+	start(4, INDIRECT);
+	head = ring_add_indirect(&ring, table, bufs, 2);
+	ring.desc[head].flags |= (__force __virtio16)cpu_to_le16(VRING_DESC_F_WRITE);
+	ring_expose(&ring);
+	ck_assert_int_eq(pop(), 1);
+	expect_buffers(bufs, 2);
+}
+END_TEST
+
+/* 2.7.5.1: descriptors, avail ring, tables and what is readable are the driver's. */
+START_TEST(test_only_the_used_ring_is_written)
+{
+	struct ring_buf bufs[] = { { buf, 512, false }, { buf + 512, 512, true } };
+	u64 table = arena_alloc(&arena, 32, 16);
+	const u64 parts[] = { 0, 0, table, buf };
+	const u32 lens[] = { 16 * 8, 6 + 2 * 8, 32, 1024 };
+	u64 at[4];
+	u8 before[4][1024];
+	u32 id, len;
+
+	start(8, INDIRECT | (_i ? EVENT_IDX : 0));
+	memcpy(at, parts, sizeof(at));
+	at[0] = ring.config.desc;
+	at[1] = ring.config.avail;
+	for (unsigned int round = 0; round < 100; round++) {
+		ring_add(&ring, bufs, 2);
+		ring_add_indirect(&ring, table, bufs, 2);
+		ring_expose(&ring);
+		for (unsigned int i = 0; i < 4; i++)
+			memcpy(before[i], arena_ptr(&arena, at[i], lens[i]),
+			       lens[i]);
+		virtqueue_kicks_off(&vq);
+		while (pop() == 1)
+			virtqueue_push(&vq, chain.head, 512);
+		virtqueue_publish(&vq);
+		virtqueue_kicks_on(&vq, 1);
+		for (unsigned int i = 0; i < 4; i++)
+			ck_assert_mem_eq(before[i],
+					 arena_ptr(&arena, at[i], lens[i]),
+					 lens[i]);
+		ck_assert(ring_get(&ring, &id, &len));
+		ck_assert(ring_get(&ring, &id, &len));
+	}
+}
+END_TEST
+
 /* Everything goes round: 16-bit indices many times, in batches of all sizes. */
 START_TEST(test_index_wrap)
 {
@@ -440,6 +493,17 @@ START_TEST(test_interrupts_without_event_idx)
 	ring_calls_on(&ring);
 	ck_assert(push_and_publish(1));
 	ck_assert(!virtqueue_publish(&vq));	/* nothing new */
+}
+END_TEST
+
+/* 2.7.7.2: without EVENT_IDX what stands behind the avail ring means nothing. */
+START_TEST(test_used_event_ignored_without_event_idx)
+{
+	start(8, 0);
+	for (unsigned int ahead = 0; ahead < 20; ahead++) {
+		ring_set_used_event(&ring, (u16)(ring_used_idx(&ring) + ahead));
+		ck_assert(push_and_publish(1));
+	}
 }
 END_TEST
 
@@ -878,6 +942,8 @@ static void add_well_formed(Suite *suite)
 	tcase_add_test(tc, test_longest_chains);
 	tcase_add_test(tc, test_any_link_order);
 	tcase_add_test(tc, test_unaligned_indirect_table);
+	tcase_add_test(tc, test_indirect_with_write_flag);
+	tcase_add_loop_test(tc, test_only_the_used_ring_is_written, 0, 2);
 	tcase_add_loop_test(tc, test_index_wrap, 0, SIZES);
 	tcase_add_test(tc, test_popped_is_a_copy);
 	suite_add_tcase(suite, tc);
@@ -896,6 +962,7 @@ static void add_notifications(Suite *suite)
 	tcase_add_test(tc, test_kicks_stay_off);
 	tcase_add_test(tc, test_kick_at_every_index);
 	tcase_add_test(tc, test_interrupts_without_event_idx);
+	tcase_add_test(tc, test_used_event_ignored_without_event_idx);
 	tcase_add_test(tc, test_used_event_window);
 	tcase_add_test(tc, test_used_event_once);
 	tcase_add_test(tc, test_flags_ignored_with_event_idx);
