@@ -64,4 +64,6 @@ hits=$(cppcheck --quiet --std=c11 --enable=warning,performance,portability --inl
 [ -z "$hits" ] || complain "cppcheck complains:
 $hits"
 
+tests/conformance.sh || bad=1
+
 exit $bad
