@@ -12,17 +12,18 @@
 #	--file SRC:DST...           any other file
 #	--tree DIR...               a whole tree, copied onto the root
 #
-# mkinitrd.sh and mkdisk.sh make an initrd and a disk image of such a tree.
+# mkinitrd.sh and mkdisk.sh make an initrd and a disk image of such a tree.  $BUSYBOX
+# names another static busybox: that of another architecture.
 set -eu
 
 die() { echo "mktree.sh: $*" >&2; exit 1; }
-usage() { sed -n '4,14s/^# \{0,1\}//p' "$0" >&2; exit 1; }
+usage() { sed -n '4,15s/^# \{0,1\}//p' "$0" >&2; exit 1; }
 
 [ $# -ge 1 ] || usage
 root=$1; shift
 case $root in -*) usage ;; esac
 
-busybox=$(command -v busybox) || die "busybox is missing: install busybox-static"
+busybox=${BUSYBOX-$(command -v busybox)} || die "busybox is missing: install busybox-static"
 # A merged /usr as Debian has it: libraries are found by the paths ldd prints.
 mkdir -p "$root"/{usr/{bin,sbin,lib,lib64},dev,proc,sys,run,tmp,mnt,modules}
 for d in bin sbin lib lib64; do ln -s usr/$d "$root/$d"; done

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh build|test|demo|bench... - install the distribution packages that are missing
+# setup.sh build|test|demo|bench|power... - install the distribution packages that are missing
 #
 # On Debian, and what derives from it, this says what it installs and why, and
 # asks root or sudo.  Elsewhere it prints what is needed and stops.  When nothing
@@ -28,20 +28,28 @@ sparse cppcheck: static checks
 libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
 clang libclang-rt-dev: to fuzz the rings
 strace: to count system calls'
+[ "$(uname -m)" != ppc64le ] || build="$build
+libfdt-dev: the device tree of guests"
+power='
+gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross: to build lkvm for POWER
+qemu-system-ppc qemu-system-data: an emulated POWER8 host
+busybox-static cpio kmod: to make initrds with modules
+device-tree-compiler: to read the device tree of a guest'
 bench='
 valgrind: callgrind counts instructions where the CPU does not
 dwarves: pahole shows the layout of structs
 jq: medians, tables and comparisons of results'
 
 wanted=''
-[ $# -gt 0 ] || die "usage: setup.sh build|test|demo|bench..."
+[ $# -gt 0 ] || die "usage: setup.sh build|test|demo|bench|power..."
 for what; do
 	case $what in
 	build) wanted=$wanted$build ;;
 	demo)  wanted=$wanted$build$emulate ;;
 	test)  wanted=$wanted$build$emulate$test ;;
 	bench) wanted=$wanted$bench ;;
-	*)     die "unknown: $what (build, test, demo or bench)" ;;
+	power) wanted=$wanted$power ;;
+	*)     die "unknown: $what (build, test, demo, bench or power)" ;;
 	esac
 done
 lines() { echo "$wanted" | awk 'NF && !seen[$0]++'; }
