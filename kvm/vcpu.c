@@ -138,6 +138,8 @@ static void *vcpu_main(void *arg)
 
 	snprintf(name, sizeof(name), "lkvm/vcpu%u", vcpu->id);
 	pthread_setname_np(pthread_self(), name);
+	write_once(&vcpu->tid, gettid());
+	full_fence();	/* with vcpu_pause(): it sees tid or we immediate_exit */
 
 	arch_vcpu_wait(vcpu);
 	while (!vm_ended(vcpu->vm)) {
@@ -171,6 +173,24 @@ void vcpu_ask_stop(struct vcpu *vcpu)
 		return;
 	write_once(&vcpu->run->immediate_exit, 1);
 	pthread_kill(vcpu->thread, VCPU_STOP_SIGNAL);
+}
+
+/* By number: unlike ask_stop()'s caller, ours does not know if it was joined. */
+void vcpu_pause(struct vcpu *vcpu)
+{
+	pid_t tid;
+
+	write_once(&vcpu->run->immediate_exit, 1);
+	full_fence();	/* with vcpu_main() */
+	tid = read_once(&vcpu->tid);
+	if (tid)
+		tgkill(getpid(), tid, VCPU_STOP_SIGNAL);
+}
+
+/* An ask_stop() that is undone by this comes again. */
+void vcpu_resume(struct vcpu *vcpu)
+{
+	write_once(&vcpu->run->immediate_exit, 0);
 }
 
 bool vcpu_stopped(struct vcpu *vcpu)

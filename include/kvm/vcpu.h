@@ -8,6 +8,7 @@
 #include "endian.h"
 #include <linux/kvm.h>
 #include <pthread.h>
+#include <sys/types.h>
 
 struct vm;
 
@@ -18,6 +19,7 @@ struct vcpu {
 	struct kvm_run *run;
 	size_t run_size;
 	pthread_t thread;
+	pid_t tid;		/* the thread's own, 0: not there yet */
 	bool started;
 };
 
@@ -33,6 +35,13 @@ int vcpu_start(struct vcpu *vcpu);
 void vcpu_ask_stop(struct vcpu *vcpu);
 /* Join the thread if it has ended.  False: ask again, a little later. */
 bool vcpu_stopped(struct vcpu *vcpu);
+
+/*
+ * Any thread, but one at a time for a vCPU: keep it out of the guest until
+ * vcpu_resume().  An ioctl on its fd then does not have to wait for the guest.
+ */
+void vcpu_pause(struct vcpu *vcpu);
+void vcpu_resume(struct vcpu *vcpu);
 
 /* Install the handler of the stop signal; once per process, idempotent. */
 int vcpu_signal_init(void);
