@@ -8,6 +8,10 @@
 # make install    DESTDIR= PREFIX=
 #
 # ARCH=x86|powerpc CROSS_COMPILE=PREFIX- V=1 (show commands) C=1 (sparse, too)
+#
+# make ARCH=powerpc CROSS_COMPILE=powerpc64le-linux-gnu- builds for POWER anywhere,
+# with libraries that scripts/cross.sh brings.  A cross build makes lkvm-static,
+# too, for hosts that have nothing but a kernel.
 
 VERSION := 0.1
 
@@ -45,7 +49,7 @@ LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 PAPR_OBJS := powerpc/hcall.o powerpc/rtas.o powerpc/pci.o powerpc/hvcons.o
 PAPR_OBJS += powerpc/fdt.o powerpc/boot.o
 LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
-LIB_OBJS.powerpc += powerpc/speed.o $(PAPR_OBJS)
+LIB_OBJS.powerpc += powerpc/host.o powerpc/speed.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-run.o builtin-create.o builtin-check-host.o
@@ -59,18 +63,33 @@ BASE_FLAGS += -iquote $(OUT) -DLKVM_VERSION='"$(VERSION)"' $(WARNINGS)
 # sparse has no -iquote: what stands before -I- is for quotes only.
 SPARSE_FLAGS := -std=gnu11 -D_GNU_SOURCE -Iinclude -I. -I$(OUT) -I-
 SPARSE_FLAGS += -DLKVM_VERSION='"$(VERSION)"'
+# __u64 shall be the same type everywhere (asm/types.h).
+FLAGS.powerpc := -D__SANE_USERSPACE_TYPES__
 LIBS := -laio -luring -ljansson
 LIBS.powerpc := -lfdt
 LIBS += $(LIBS.$(ARCH))
+
+ifneq ($(and $(filter powerpc,$(ARCH)),$(CROSS_COMPILE)),)
+CROSS_ROOT := build/cache/ppc64el
+FLAGS.powerpc += -isystem $(CROSS_ROOT)/usr/include
+FLAGS.powerpc += -L$(CROSS_ROOT)/usr/lib/powerpc64le-linux-gnu
+# What sparse would take from the compiler if it were this machine's.
+SPARSE_FLAGS.powerpc := --arch=powerpc64 -mlittle-endian -D__LITTLE_ENDIAN__
+SPARSE_FLAGS.powerpc += -D_CALL_ELF=2 -nostdinc
+SPARSE_FLAGS.powerpc += $(patsubst %,-isystem %,$(shell $(CROSS_COMPILE)gcc -print-file-name=include) /usr/$(CROSS_COMPILE:-=)/include)
+endif
+BASE_FLAGS += $(FLAGS.$(ARCH))
+SPARSE_FLAGS += $(FLAGS.$(ARCH)) $(SPARSE_FLAGS.$(ARCH))
 
 ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
 endif
 
 .PHONY: all demo test check bench install clean distclean
-all: $(OUT)/lkvm
+all: $(OUT)/lkvm $(if $(CROSS_COMPILE),$(OUT)/lkvm-static)
 
-$(OUT)/lkvm: $(MAIN_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
+$(OUT)/lkvm-static: LDFLAGS += -static
+$(OUT)/lkvm $(OUT)/lkvm-static: $(MAIN_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
 	$(call say,LINK,$@)
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
@@ -78,11 +97,16 @@ $(OUT)/liblkvm.a: $(LIB_OBJS:%=$(OUT)/%)
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(CROSS_COMPILE)$(AR) rcs $@ $^
 
-$(OUT)/%.o: %.c
+$(OUT)/%.o: %.c | $(CROSS_ROOT)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(if $(C),$(Q)$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $<)
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+
+ifdef CROSS_ROOT
+$(CROSS_ROOT):
+	$(Q)scripts/cross.sh >/dev/null
+endif
 
 # The DSDT as a C array, from its source.
 $(OUT)/dsdt.hex: x86/dsdt.asl
@@ -122,7 +146,7 @@ $(OUT)/fuzz/virtio_blk: $(FUZZ_OBJS:%=$(OUT)/%)
 
 # sparse alone, over all sources.
 .PHONY: sparse
-sparse: $(OUT)/dsdt.hex
+sparse: $(if $(filter x86,$(ARCH)),$(OUT)/dsdt.hex) | $(CROSS_ROOT)
 	$(Q)for file in $(patsubst %.o,%.c,$(sort $(LIB_OBJS) $(PAPR_OBJS) $(MAIN_OBJS))); do \
 		$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $$file || exit 1; done
 

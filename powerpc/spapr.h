@@ -7,6 +7,7 @@
  *	machine.c	arch.h's machine: memory, console, PCI bridge, boot
  *	vcpu.c		vCPUs: set-up, start and stop, LPCR, exits
  *	xics.c		the interrupt controller in the kernel
+ *	host.c		what the guest's CPUs have of the host's
  *	hcall.c		hypervisor calls that the kernel passes up
  *	rtas.c		run-time services, called through one hcall
  *	pci.c		the PCI host bridge as firmware shows it
@@ -70,8 +71,11 @@ struct vm;
 struct vm_arch {
 	struct vm *vm;
 	struct hvcons *hvcons;
+	int console_irq_fd;
 	int xics_fd;
-	struct spapr_cpu *cpus;		/* vcpu.c's, one for each vCPU */
+	int tce_fd;			/* keeps the DMA window's table alive */
+	u32 hpt_shift;			/* log2 of the hash table's size */
+	struct spapr_cpus *cpus;	/* vcpu.c's */
 };
 
 /* --- hcall.c ------------------------------------------------------------- */
@@ -219,6 +223,10 @@ int spapr_boot_load(const struct guest_memory *mem, const struct boot_spec *boot
 
 /* --- vcpu.c -------------------------------------------------------------- */
 
+/* Beside arch.h: what vm_arch->cpus is.  0 or -errno. */
+int spapr_cpus_new(struct vm *vm);
+void spapr_cpus_free(struct vm *vm);
+
 /* LPCR: bits in @mask of every vCPU become those of @value.  0 or -errno. */
 #define SPAPR_LPCR_ILE		(1ULL << 25)
 #define SPAPR_LPCR_AIL		(3ULL << 23)
@@ -234,6 +242,11 @@ int spapr_cpu_start(struct vm *vm, u32 id, u64 pc, u64 r3);
 void spapr_cpu_stop_self(struct vm *vm, unsigned int cpu);
 /* Set the boot vCPU's registers; it is the only one that runs then. */
 int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt);
+
+/* --- host.c -------------------------------------------------------------- */
+
+/* Set what @spec has between pvr and pages, but for hpt_shift.  0 or -errno. */
+int spapr_host_describe(struct vm *vm, struct spapr_fdt_spec *spec);
 
 /* --- xics.c -------------------------------------------------------------- */
 

@@ -1,0 +1,323 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The pseries machine: memory layout, what of it is in the kernel (page table,
+ * interrupt controller, DMA window), terminal and PCI bridge, and how it boots.
+ */
+#include "arch.h"
+#include "kvm/caps.h"
+#include "kvm/pci.h"
+#include "kvm/vcpu.h"
+#include "kvm/vm.h"
+#include "log.h"
+#include "powerpc/spapr.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+/* What KVM-HV serves itself, but only when asked (Linux, asm/hvcall.h). */
+#define H_STUFF_TCE		0x138
+#define H_PUT_TCE_INDIRECT	0x13c
+
+/* Documentation/virt/kvm/api.rst, KVM_PPC_ALLOCATE_HTAB */
+#define HPT_SHIFT_MIN 18
+#define HPT_SHIFT_MAX 46
+
+const struct kvm_cap arch_required_caps[] = {
+	{ KVM_CAP_PPC_PAPR, "KVM_CAP_PPC_PAPR", "pseries guests" },
+	{ KVM_CAP_PPC_ENABLE_HCALL, "KVM_CAP_PPC_ENABLE_HCALL",
+	  "hypervisor calls in the kernel" },
+	{ KVM_CAP_PPC_RTAS, "KVM_CAP_PPC_RTAS", "interrupt services in the kernel" },
+	{ KVM_CAP_PPC_GET_SMMU_INFO, "KVM_CAP_PPC_GET_SMMU_INFO",
+	  "the guest's page sizes" },
+	{ KVM_CAP_IRQ_XICS, "KVM_CAP_IRQ_XICS", "interrupts in the kernel" },
+	{ KVM_CAP_SPAPR_TCE_64, "KVM_CAP_SPAPR_TCE_64", "the guest's DMA window" },
+	{ 0, NULL, NULL },
+};
+
+const unsigned int arch_max_cpus = SPAPR_CPUS_MAX;
+const char *const arch_console_param = "console=hvc0";
+const u32 arch_msi_gsi_base = SPAPR_IRQ_MSI_BASE;
+const struct arch_pci_window arch_pci_window = {
+	.base = SPAPR_MEM32_BUS,
+	.size = SPAPR_MEM32_SIZE,
+	.cpu = SPAPR_MEM32_CPU,
+};
+/* A port would be memory to the CPU: nothing is gained by one. */
+const struct arch_pci_window arch_pci_io_window = { .size = 0 };
+
+/* Power ISA, or: "yield", a hint to the other threads' benefit. */
+void arch_relax(void)
+{
+	__asm__ volatile("or 27,27,27" ::: "memory");
+}
+
+u32 arch_pci_intx_gsi(unsigned int slot)
+{
+	return SPAPR_IRQ_INTX_BASE + slot;
+}
+
+/* KVM takes whole pages of the host's. */
+int arch_memory_layout(struct guest_memory *mem, u64 size)
+{
+	u64 page = (u64)sysconf(_SC_PAGESIZE);
+
+	if (size > SPAPR_RAM_MAX) {
+		log_error("--mem %lluM: at most %lluM fit into this machine; give less",
+			  size >> 20, SPAPR_RAM_MAX >> 20);
+		return -EINVAL;
+	}
+	mem->size = size & ~(page - 1);
+	mem->nregions = 1;
+	mem->region[0] = (struct guest_region){ .gpa = 0, .size = mem->size };
+	return 0;
+}
+
+/* KVM has no routes here: an interrupt's number is its source. */
+unsigned int arch_irq_routes(struct kvm_irq_routing_entry *entries,
+			     unsigned int max)
+{
+	(void)entries;
+	(void)max;
+	return 0;
+}
+
+/* --- what is in the kernel ----------------------------------------------- */
+
+static int machine_failed(const char *what)
+{
+	int err = -errno;
+
+	log_error("/dev/kvm: %s: %s", what, strerror(-err));
+	return err;
+}
+
+/* kvm_pr has no such table, and a host that only nests radix guests neither. */
+static int hpt_missing(void)
+{
+	log_error("/dev/kvm: no guests with a hashed page table: this is not KVM-HV on a POWER8; load kvm_hv (modprobe kvm_hv), on the bare host");
+	return -EOPNOTSUPP;
+}
+
+/*
+ * The hashed page table: 1/128 to 1/64 of memory, a power of two.  It needs
+ * contiguous memory of the host's; a smaller one does, too, if slower.
+ */
+static int machine_alloc_hpt(struct vm *vm)
+{
+	u32 shift = 64 - (u32)__builtin_clzll(vm->mem.size - 1) - 7;
+
+	if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PPC_ALLOC_HTAB) <= 0)
+		return hpt_missing();
+	if (shift < HPT_SHIFT_MIN)
+		shift = HPT_SHIFT_MIN;
+	if (shift > HPT_SHIFT_MAX)
+		shift = HPT_SHIFT_MAX;
+	while (ioctl(vm->fd, KVM_PPC_ALLOCATE_HTAB, &shift) < 0) {
+		if (errno == EOPNOTSUPP)
+			return hpt_missing();
+		if (errno != ENOMEM || shift == HPT_SHIFT_MIN)
+			return machine_failed("no hashed page table for the guest; free some of the host's memory");
+		shift--;
+	}
+	vm->arch->hpt_shift = shift;
+	return 0;
+}
+
+static int machine_enable_hcalls(struct vm *vm)
+{
+	static const u64 hcalls[] = { H_STUFF_TCE, H_PUT_TCE_INDIRECT };
+
+	for (size_t i = 0; i < sizeof(hcalls) / sizeof(hcalls[0]); i++) {
+		struct kvm_enable_cap cap = {
+			.cap = KVM_CAP_PPC_ENABLE_HCALL,
+			.args = { hcalls[i], 1 },
+		};
+
+		if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap) < 0)
+			return machine_failed("KVM_CAP_PPC_ENABLE_HCALL");
+	}
+	return 0;
+}
+
+/*
+ * The window's table is the guest's to fill.  Nothing reads it: virtio without
+ * VIRTIO_F_ACCESS_PLATFORM uses guest physical addresses (virtio 1.2, 6.1).
+ */
+static int machine_create_tce(struct vm *vm)
+{
+	struct kvm_create_spapr_tce_64 tce = {
+		.liobn = SPAPR_DMA_LIOBN,
+		.page_shift = SPAPR_DMA_PAGE_SHIFT,
+		.size = SPAPR_DMA_SIZE >> SPAPR_DMA_PAGE_SHIFT,
+	};
+
+	vm->arch->tce_fd = ioctl(vm->fd, KVM_CREATE_SPAPR_TCE_64, &tce);
+	if (vm->arch->tce_fd < 0)
+		return machine_failed("no table for the guest's DMA window (ulimit -l)");
+	return 0;
+}
+
+/* The services that rtas.c leaves to KVM. */
+static int machine_define_rtas(struct vm *vm)
+{
+	for (unsigned int i = 0; i < rtas_nservices; i++) {
+		struct kvm_rtas_token_args args = {
+			.token = RTAS_TOKEN_BASE + i,
+		};
+
+		if (rtas_services[i].fn)
+			continue;
+		strncpy(args.name, rtas_services[i].name, sizeof(args.name) - 1);
+		if (ioctl(vm->fd, KVM_PPC_RTAS_DEFINE_TOKEN, &args) < 0)
+			return machine_failed(rtas_services[i].name);
+	}
+	return 0;
+}
+
+static int machine_create(struct vm *vm)
+{
+	int err = machine_alloc_hpt(vm);
+
+	if (!err)
+		err = machine_enable_hcalls(vm);
+	if (!err)
+		err = machine_create_tce(vm);
+	if (!err)
+		err = xics_init(vm);
+	if (!err)
+		err = machine_define_rtas(vm);
+	if (!err)
+		err = spapr_cpus_new(vm);
+	return err;
+}
+
+int arch_vm_init(struct vm *vm)
+{
+	int err;
+
+	vm->arch = calloc(1, sizeof(*vm->arch));
+	if (!vm->arch)
+		return log_no_memory();
+	vm->arch->vm = vm;
+	vm->arch->console_irq_fd = -1;
+	vm->arch->xics_fd = -1;
+	vm->arch->tce_fd = -1;
+	err = machine_create(vm);
+	if (err)
+		arch_vm_exit(vm);
+	return err;
+}
+
+static void close_fd(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
+/* The rest of what is in the kernel ends with the VM's file. */
+void arch_vm_exit(struct vm *vm)
+{
+	spapr_cpus_free(vm);
+	close_fd(vm->arch->xics_fd);
+	close_fd(vm->arch->tce_fd);
+	free(vm->arch);
+	vm->arch = NULL;
+}
+
+/* --- devices ------------------------------------------------------------- */
+
+static int machine_add_console(struct vm *vm)
+{
+	struct vm_arch *arch = vm->arch;
+	int fd = event_new(), err;
+
+	if (fd < 0) {
+		log_error("no eventfd for the terminal: %s; raise ulimit -n",
+			  strerror(-fd));
+		return fd;
+	}
+	err = irqfd_attach(vm, fd, SPAPR_IRQ_CONSOLE, -1);
+	if (err) {
+		close(fd);
+		return err;
+	}
+	arch->console_irq_fd = fd;
+	return hvcons_new(&arch->hvcons, vm->console, fd);
+}
+
+int arch_devices_init(struct vm *vm)
+{
+	int err = machine_add_console(vm);
+
+	if (!err)
+		err = pci_host_new(&vm->pci, vm);
+	if (err)
+		arch_devices_exit(vm);
+	return err;
+}
+
+void arch_devices_exit(struct vm *vm)
+{
+	struct vm_arch *arch = vm->arch;
+
+	if (vm->pci)
+		pci_host_free(vm->pci);
+	vm->pci = NULL;
+	hvcons_free(arch->hvcons);
+	arch->hvcons = NULL;
+	if (arch->console_irq_fd >= 0) {
+		irqfd_detach(vm, arch->console_irq_fd, SPAPR_IRQ_CONSOLE);
+		close(arch->console_irq_fd);
+	}
+	arch->console_irq_fd = -1;
+}
+
+/* --- boot ---------------------------------------------------------------- */
+
+static int machine_describe(struct vm *vm, const struct boot_spec *boot,
+			    const struct spapr_boot *place)
+{
+	struct spapr_pci_function functions[PCI_SLOTS];
+	struct spapr_fdt_spec spec = {
+		.mem_size = vm->mem.size,
+		.ncpus = vm->ncpus,
+		.cmdline = boot->cmdline ? boot->cmdline : "",
+		.initrd = place->initrd,
+		.initrd_size = place->initrd_size,
+		.rtas = place->rtas,
+		.hpt_shift = vm->arch->hpt_shift,
+		.nfunctions = spapr_pci_describe(vm->pci, functions, PCI_SLOTS),
+		.functions = functions,
+	};
+	int size, err = spapr_host_describe(vm, &spec);
+
+	if (err)
+		return err;
+	if (getrandom(spec.entropy, sizeof(spec.entropy), 0) !=
+	    sizeof(spec.entropy))
+		return machine_failed("no random numbers for the guest");
+	size = spapr_fdt_build(&spec,
+			       guest_ptr(&vm->mem, place->fdt, SPAPR_FDT_MAX),
+			       SPAPR_FDT_MAX);
+	if (size < 0) {
+		log_error("--params: the device tree with it is over %u KiB; give a shorter kernel command line",
+			  SPAPR_FDT_MAX >> 10);
+		return size;
+	}
+	return 0;
+}
+
+int arch_boot(struct vm *vm, const struct boot_spec *boot)
+{
+	struct spapr_boot place;
+	int err = spapr_boot_load(&vm->mem, boot, &place);
+
+	if (!err)
+		err = machine_describe(vm, boot, &place);
+	if (!err)
+		err = spapr_cpu_boot(vm, place.entry, place.fdt);
+	return err;
+}
