@@ -24,13 +24,14 @@ const struct kvm_cap kvm_required_caps[] = {
 	{ 0, NULL, NULL },
 };
 
-static int kvm_check_caps(int kvm_fd, const struct kvm_cap *caps)
+static int kvm_check_caps(int kvm_fd, const struct kvm_cap *caps,
+			  const char *remedy)
 {
 	for (; caps->name; caps++) {
 		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, caps->cap) > 0)
 			continue;
-		log_error("/dev/kvm lacks %s, needed for %s; run a newer host kernel (Linux 4.12 or later)",
-			  caps->name, caps->why);
+		log_error("/dev/kvm lacks %s, needed for %s; %s", caps->name,
+			  caps->why, remedy);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -71,9 +72,10 @@ int kvm_open(void)
 		err = -EPROTO;
 		goto fail;
 	}
-	err = kvm_check_caps(fd, kvm_required_caps);
+	err = kvm_check_caps(fd, kvm_required_caps,
+			     "run a newer host kernel (Linux 4.12 or later)");
 	if (!err)
-		err = kvm_check_caps(fd, arch_required_caps);
+		err = kvm_check_caps(fd, arch_required_caps, arch_caps_remedy);
 	if (!err)
 		return fd;
 fail:

@@ -25,18 +25,24 @@
 #define HPT_SHIFT_MIN 18
 #define HPT_SHIFT_MAX 46
 
+#define NEEDS_HV "load kvm_hv (modprobe kvm_hv) of Linux 4.12 or later, on a POWER8 host that is no guest itself"
+
 const struct kvm_cap arch_required_caps[] = {
-	{ KVM_CAP_PPC_PAPR, "KVM_CAP_PPC_PAPR", "pseries guests" },
+	{ KVM_CAP_PPC_ALLOC_HTAB, "KVM_CAP_PPC_ALLOC_HTAB",
+	  "pseries guests under KVM-HV" },
 	{ KVM_CAP_PPC_ENABLE_HCALL, "KVM_CAP_PPC_ENABLE_HCALL",
 	  "hypervisor calls in the kernel" },
-	{ KVM_CAP_PPC_RTAS, "KVM_CAP_PPC_RTAS", "interrupt services in the kernel" },
+	{ KVM_CAP_PPC_RTAS, "KVM_CAP_PPC_RTAS",
+	  "interrupt services in the kernel" },
 	{ KVM_CAP_PPC_GET_SMMU_INFO, "KVM_CAP_PPC_GET_SMMU_INFO",
 	  "the guest's page sizes" },
 	{ KVM_CAP_IRQ_XICS, "KVM_CAP_IRQ_XICS", "interrupts in the kernel" },
-	{ KVM_CAP_SPAPR_TCE_64, "KVM_CAP_SPAPR_TCE_64", "the guest's DMA window" },
+	{ KVM_CAP_SPAPR_TCE_64, "KVM_CAP_SPAPR_TCE_64",
+	  "the guest's DMA window" },
 	{ 0, NULL, NULL },
 };
 
+const char *const arch_caps_remedy = NEEDS_HV;
 const unsigned int arch_max_cpus = SPAPR_CPUS_MAX;
 const char *const arch_console_param = "console=hvc0";
 const u32 arch_msi_gsi_base = SPAPR_IRQ_MSI_BASE;
@@ -94,13 +100,6 @@ static int machine_failed(const char *what)
 	return err;
 }
 
-/* kvm_pr has no such table, and a host that only nests radix guests neither. */
-static int hpt_missing(void)
-{
-	log_error("/dev/kvm: no guests with a hashed page table: this is not KVM-HV on a POWER8; load kvm_hv (modprobe kvm_hv), on the bare host");
-	return -EOPNOTSUPP;
-}
-
 /*
  * The hashed page table: 1/128 to 1/64 of memory, a power of two.  It needs
  * contiguous memory of the host's; a smaller one does, too, if slower.
@@ -109,15 +108,13 @@ static int machine_alloc_hpt(struct vm *vm)
 {
 	u32 shift = 64 - (u32)__builtin_clzll(vm->mem.size - 1) - 7;
 
-	if (ioctl(vm->fd, KVM_CHECK_EXTENSION, KVM_CAP_PPC_ALLOC_HTAB) <= 0)
-		return hpt_missing();
 	if (shift < HPT_SHIFT_MIN)
 		shift = HPT_SHIFT_MIN;
 	if (shift > HPT_SHIFT_MAX)
 		shift = HPT_SHIFT_MAX;
 	while (ioctl(vm->fd, KVM_PPC_ALLOCATE_HTAB, &shift) < 0) {
-		if (errno == EOPNOTSUPP)
-			return hpt_missing();
+		if (errno == EOPNOTSUPP)	/* radix alone, as in a guest */
+			return machine_failed("no guests with a hashed page table; " NEEDS_HV);
 		if (errno != ENOMEM || shift == HPT_SHIFT_MIN)
 			return machine_failed("no hashed page table for the guest; free some of the host's memory");
 		shift--;

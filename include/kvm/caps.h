@@ -15,6 +15,8 @@ struct kvm_cap {
 /* Both end with a NULL name. */
 extern const struct kvm_cap kvm_required_caps[];
 extern const struct kvm_cap arch_required_caps[];
+/* What helps who lacks one of the latter. */
+extern const char *const arch_caps_remedy;
 
 /*
  * Open /dev/kvm, check its version and every required capability.  Returns the
