@@ -30,5 +30,6 @@ rung "fuzzing" tests/fuzz/run.sh
 scripts/kernel.sh cloud-amd64 > /dev/null || true
 rung "payload guests on /dev/kvm" tests/payload/run.sh
 rung "Debian guests in an emulated host" tests/system/run.sh
+rung "Debian guests in an emulated POWER8 host" tests/system/power.sh
 echo "${total[0]} passed, ${total[1]} failed, ${total[2]} skipped"
 [ "${total[1]}" -eq 0 ]

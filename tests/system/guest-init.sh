@@ -136,6 +136,29 @@ task_poll_queues() {
 	say "fio=$? io=$(sed -n 's/.*issued rwts: total=\([0-9,]*\).*/\1/p' /tmp/fio)"
 }
 
+# So many requests one after the other: no page is read ahead.
+task_reads() {
+	echo 0 > /sys/block/vda/queue/read_ahead_kb
+	try reads dd if=/dev/vda of=/dev/null bs=64k count="$(param reads)"
+}
+
+# Each CPU but the first goes and comes back.
+task_hotplug() {
+	for cpu in /sys/devices/system/cpu/cpu[1-9]*/online; do
+		echo 0 > "$cpu" && say "without=$(cat /sys/devices/system/cpu/online)"
+		echo 1 > "$cpu" || say "hotplug=failed at $cpu"
+	done
+	say "online=$(cat /sys/devices/system/cpu/online)"
+}
+
+# A line from the console, and whether its interrupt brought it.
+task_typed() {
+	say listening
+	read -r line
+	say "typed=$line"
+	say "firing=$(firing "$(param interrupt)")"
+}
+
 task_idle_driver() { say "cpuidle=$(cat /sys/devices/system/cpu/cpuidle/current_driver)"; }
 
 task_root() {

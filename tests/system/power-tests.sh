@@ -1,0 +1,235 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck disable=SC2153,SC2154 # what is in capitals comes from power.sh
+#
+# power-tests.sh [PATTERN] - the tests of POWER themselves: power.sh starts this as
+# root in the emulated POWER8 host, whose /dev/kvm runs stock Debian guests
+#
+# For busybox, and else as tests.sh: a test is a function test_NAME; its first
+# failed step ends it.  $dir/results has a line per finished test, so that a
+# repeated run goes on where it was; $dir/logs has each guest's console and lkvm's
+# messages.
+set -u
+
+lkvm=$LKVM dir=$DIR deadline=$DEADLINE pattern=${1-}
+linux=$LINUX/vmlinux
+initrd=$dir/guest.cpio
+limit=60			# seconds that any guest may take
+
+mkdir -p "$dir/logs" /scratch
+touch "$dir/results"
+mount -t ext4 /dev/vda /scratch
+image() { rm -f "/scratch/$1"; truncate -s "$2" "/scratch/$1"; }
+
+# --- running a guest -------------------------------------------------------
+
+# start DO [OPTION...]: run lkvm and tell the guest what to do.  $log is what it
+# printed, $pid its number; $params goes to its kernel.
+params=''
+start() {
+	what=$1; shift
+	# busybox's timeout becomes the program, and leaves a child to watch.
+	timeout -k 5 $((limit + 10)) "$lkvm" run -k "$linux" -i "$initrd" -m 256M \
+		--params "console=hvc0 quiet panic=-1 $params do=$what" --timeout $limit "$@" \
+		< "${input-/dev/null}" > "$log" 2> "$log.err" &
+	pid=$!
+}
+
+# guest STATUS DO [OPTION...]: the same, and expect an exit status
+guest() {
+	want=$1 got=0; shift
+	start "$@"
+	wait "$pid" || got=$?
+	[ $got -eq "$want" ] || fail "exit status $got, not $want: $(tail -n 1 "$log.err")"
+}
+
+# wait_for LINE: until the guest has said so
+wait_for() {
+	for _ in $(seq $((limit * 5))); do
+		sleep 0.2
+		! grep -q "^GUEST $1" "$log" || return 0
+		kill -0 "$pid" 2> /dev/null || break
+	done
+	fail "the guest did not say $1"
+}
+
+# payload STATUS FILE [OPTION...]: a guest that is but a few instructions
+payload() {
+	want=$1 got=0; shift
+	file=$dir/$1; shift
+	"$lkvm" run -k "$file" --timeout 10 "$@" < /dev/null > "$log" 2> "$log.err" || got=$?
+	[ $got -eq "$want" ] || fail "exit status $got, not $want: $(cat "$log" "$log.err")"
+}
+
+# refused TEXT OPTION...: lkvm says so, in one line, and runs nothing
+refused() {
+	text=$1 got=0; shift
+	"$lkvm" run -m 256M "$@" < /dev/null > "$log" 2> "$log.err" || got=$?
+	check $got = 125
+	check "$(wc -l < "$log.err")" = 1
+	grep -q -- "$text" "$log.err" || fail "no \"$text\" in: $(cat "$log.err")"
+}
+
+# --- judging ---------------------------------------------------------------
+
+fail() { echo "# $name: $*"; exit 1; }
+skip() { echo "$*" > "$dir/skip"; exit 77; }
+check() { [ "$@" ] || fail "not so: $*"; }
+# total KEY: a counter of the only queue
+total() { sed -n "s/^ *\"$1\": \([0-9]*\),\$/\1/p" "$log.json" | head -n 1; }
+# has LINE...: lines that the guest must have said
+has() {
+	for line; do
+		tr -d '\r' < "$log" | grep -qE "^GUEST $line\$" ||
+			fail "no \"GUEST $line\", but: $(grep -aE "^GUEST ${line%%=*}" "$log" | tr -d '\r' | tr '\n' ';')"
+	done
+}
+
+# --- the tests -------------------------------------------------------------
+
+test_check_host() {
+	"$lkvm" check-host > "$log" 2>&1 || fail "exit status $?: $(tail -n 1 "$log")"
+}
+
+boot() {
+	image a.img 64M
+	guest 0 mq,readback -c "$1" -d /scratch/a.img,queues=4
+	has "nproc=$1 .*" "queues=$1" "vectors=$1" "firing=$1" readback_vda=good end
+}
+test_boot_1_cpu()  { boot 1; }
+test_boot_2_cpus() { boot 2; }
+test_boot_4_cpus() { boot 4; }
+
+test_end_reboot() { guest 0 reboot -c 2; }
+test_end_panic() {
+	guest 127 panic -c 2
+	check "$(cat "$log.err")" = "lkvm: the guest kernel panicked"
+}
+test_end_timeout_and_signal() {
+	guest 124 ready -c 2 --timeout 3
+	start ready -c 2
+	wait_for ready
+	got=0
+	kill -TERM "$pid"
+	wait "$pid" || got=$?
+	check $got = 143
+}
+
+test_cpu_hotplug() {
+	guest 0 hotplug,mq -c 3 -d null:64M,queues=3
+	has without=0,2 without=0-1 online=0-2 queues=3 firing=3 end
+}
+
+# H_SET_MODE is for all vCPUs, those too that never leave the guest.
+test_modes_of_running_cpus() {
+	payload 0 modes.elf -c 2
+	check "$(cat "$log")" = PASS
+}
+
+test_intx() {
+	image a.img 64M
+	params=pci=nomsi
+	guest 0 intx,readback -c 2 -d /scratch/a.img,queues=2
+	has vectors=0 intx=1 readback_vda=good end
+}
+
+test_ext4_root() {
+	cp "$dir/root.img" /scratch/root.img
+	params=root=/dev/vda
+	guest 0 root -c 2 -d /scratch/root.img,queues=2
+	has 'root=/dev/vda ext4' 'md5=.*' end
+}
+
+# The terminal's input comes by an interrupt, not only when the guest looks.
+test_console_input() {
+	mkfifo /run/typed
+	input=/run/typed params=interrupt=hvc_console
+	start typed
+	exec 4> /run/typed
+	wait_for listening
+	echo hello >&4
+	wait "$pid" || fail "exit status $?"
+	has typed=hello firing=1 end
+}
+
+# exits READS: sets $mmio and $all: how often the guest came out to user space
+exits() {
+	params=reads=$1
+	echo 'hist:keys=reason' > "$event/trigger"
+	guest 0 reads -c 1 -d null:64M,queues=1,poll=off --stats "$log.json"
+	# KVM_EXIT_MMIO is 6.
+	# shellcheck disable=SC2046 # two numbers
+	set -- $(sed -n 's/.*reason: *\([0-9]*\) .*hitcount: *\([0-9]*\).*/\1 \2/p' "$event/hist" |
+		awk '{ n += $2 } $1 == 6 { mmio = $2 } END { print mmio + 0, n + 0 }')
+	echo '!hist:keys=reason' > "$event/trigger"
+	mmio=$1 all=$2
+	has reads=good
+	kicks=$(total kicks)
+	check "$(total requests)" -ge "${params#reads=}"
+}
+
+# Kicks and interrupts stay in the kernel: 1000 requests add next to nothing to
+# what a boot costs.
+test_fast_path_in_kernel() {
+	event=/sys/kernel/debug/tracing/events/kvm/kvm_userspace_exit
+	[ -e "$event/hist" ] || skip "no histogram of trace events"
+	exits 1
+	boot_mmio=$mmio boot_all=$all
+	exits 1001
+	echo "# exits to user space: $boot_all for a boot, $all with 1000 requests;" \
+		"for MMIO $boot_mmio and $mmio; $kicks kicks, $(total interrupts) interrupts"
+	check "$boot_all" -gt 100
+	check "$kicks" -ge 500
+	check "$(total interrupts)" -ge 500
+	check $((mmio - boot_mmio)) -le 20
+	check $((all - boot_all)) -le 200
+}
+
+test_wrong_input() {
+	refused "--kernel.*not a kernel for POWER" -k "$X86/vmlinuz"
+	refused "--kernel.*not a kernel for POWER" -k "$X86/vmlinux"
+	refused "--cpus 33" -k "$linux" -c 33
+	refused "--kernel $linux.*--mem" -k "$linux" -m 32M
+	refused "--kernel $linux.none" -k "$linux.none"
+}
+
+# Last: it takes KVM-HV away.  Debian has no kvm_pr to stay instead.
+test_without_kvm_hv() {
+	rmmod kvm_hv || fail "kvm_hv is in use"
+	refused 'lacks KVM_CAP_PPC_ALLOC_HTAB.*modprobe kvm_hv' -k "$linux"
+	rmmod kvm
+	refused /dev/kvm -k "$linux"
+	modprobe kvm-hv
+}
+
+# --- running the tests -----------------------------------------------------
+
+# In the order above.  A line "begun NAME" without an end tells that the host died.
+# shellcheck disable=SC2013 # a word each
+for name in $(sed -n 's/^test_\([a-z0-9_]*\)().*/\1/p' "$0"); do
+	case $name in *$pattern*) ;; *) continue ;; esac
+	grep -qE "ok $name( #|\$)" "$dir/results" && continue
+	if [ "$(grep -c "^begun $name\$" "$dir/results")" -ge 2 ]; then
+		result="not ok $name # the host died twice"
+	elif [ "$(date +%s)" -ge "$deadline" ]; then
+		result="not ok $name # not run: out of time"
+	else
+		echo "begun $name" >> "$dir/results"
+		log=$dir/logs/$name begin=$(date +%s) status=0 pid=''
+		rm -f "$log"* "$dir/skip"
+		# In a subshell, so that it may exit anywhere and change variables.
+		(
+			trap '[ -z "$pid" ] || kill -KILL $pid 2> /dev/null' EXIT
+			"test_$name"
+		) || status=$?
+		case $status in
+		0)  result="ok $name" ;;
+		77) result="ok $name # SKIP $(cat "$dir/skip")" ;;
+		*)  result="not ok $name" ;;
+		esac
+		echo "# $(($(date +%s) - begin)) s"
+	fi
+	echo "$result"
+	echo "$result" >> "$dir/results"
+done
+umount /scratch

@@ -1,0 +1,62 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# power.sh [PATTERN] - system tests of POWER: stock Debian guests on lkvm in an
+# emulated POWER8 host
+#
+# As run.sh, but for power-tests.sh.  Brings what it needs, and builds lkvm by a
+# cross compiler; where that cannot be had, one line says why nothing was tested.
+# The binary under test is build/powerpc/lkvm-static or $LKVM.
+set -eu
+
+here=$(cd "$(dirname "$0")" && pwd)
+top=$(cd "$here/../.." && pwd)
+scripts=$top/scripts
+dir=$top/build/power
+
+passed=0 failed=0 skipped=0
+finish() {
+	[ -z "${COUNTS-}" ] || echo "$passed $failed $skipped" > "$COUNTS"
+	echo "# POWER system tests: $passed passed, $failed failed, $skipped skipped"
+	exit $((failed > 0))
+}
+skip() {
+	echo "ok 1 - POWER # SKIP $*"
+	skipped=1
+	finish
+}
+
+"$scripts/setup.sh" power || skip "packages are missing that cannot be installed"
+linux=$("$scripts/kernel.sh" powerpc64le) || skip "no kernel for POWER"
+x86=$("$scripts/kernel.sh" cloud-amd64) || skip "no kernel for x86"
+BUSYBOX=$("$scripts/cross.sh")/bin/busybox || skip "no libraries for POWER"
+export BUSYBOX
+lkvm=${LKVM-$top/build/powerpc/lkvm-static}
+[ -n "${LKVM-}" ] ||
+	make -s -C "$top" --no-print-directory -j"$(nproc)" ARCH=powerpc CROSS_COMPILE=powerpc64le-linux-gnu- all
+
+rm -rf "$dir"
+mkdir -p "$dir"
+"$scripts/mkinitrd.sh" "$dir/guest.cpio" --init "$here/guest-init.sh" --modules "$linux" virtio_pci virtio_blk ext4
+"$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --file /dev/null:/is-root
+"$scripts/mkdisk.sh" "$dir/scratch.img" 512M
+
+powerpc64le-linux-gnu-gcc -mbig -mabi=elfv2 -nostdlib -static -Wl,--build-id=none,-Ttext=0x100,-e,_start \
+	-o "$dir/modes.elf" "$here/power-modes.S"
+
+# TAP wants numbers; a repeated run continues, so they are given here.
+# Tests that have not begun after $LIMIT seconds fail.
+status=0
+"$scripts/ppchost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 400 -- \
+	env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" DEADLINE=$(($(date +%s) + ${LIMIT-300})) \
+	/bin/sh "$here/power-tests.sh" "$@" |
+	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
+
+count() { grep -c "$1" "$dir/results" || :; }
+skipped=$(count '^ok .*# SKIP')
+passed=$(($(count '^ok ') - skipped))
+failed=$(count '^not ok ')
+# Whatever is missing at the end counts as failed.
+echo "1..$((passed + failed + skipped))"
+[ $status -eq 0 ] || { echo "# the emulated host ended with status $status"; failed=$((failed + 1)); }
+finish
