@@ -25,4 +25,23 @@ int image_open(struct image *img, struct disk_info *info,
 /* Also of an image that image_open() refused. */
 void image_close(struct image *img);
 
+/* --- image_lock.c, for image_open() --------------------------------------- */
+
+struct stat;
+
+#define IMAGE_LOCK_WAITS 20	/* so often, for somebody who cannot be seen */
+
+/* The OFD lock that @params ask for.  0 or -errno, with a message. */
+int image_lock(struct image *img, const struct disk_params *params);
+/* The pid that has the file of @st locked against us; 0: none to be seen. */
+int image_find_holder(const struct stat *st, bool shared);
+/* A holder that cannot be seen gets some time to go.  False: no more of it. */
+bool image_wait_for_holder(unsigned int *patience);
+/*
+ * Tell that it is in use by @pid, 0 if that is not known yet, or by @unknown if
+ * it cannot be found out.  -EBUSY.
+ */
+int image_in_use(const struct disk_params *params, int pid,
+		 const char *unknown);
+
 #endif
