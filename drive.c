@@ -16,7 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 11
+#define DRIVE_KEYS 12
+#define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
 #define POLL_DEFAULT_US 200	/* as KVM's own halt polling */
@@ -56,6 +57,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "aio", .kind = OPTION_CHOICE, .value = &d->aio,
 		  .arg = "auto|native|io_uring|threads",
 		  .help = "how I/O reaches the host (auto: native if it never blocks)" },
+		{ .name = "cache", .kind = OPTION_CHOICE, .value = &d->cache,
+		  .arg = "none|writeback|writethrough|directsync|unsafe",
+		  .help = "what is cached, and when it is durable (none)" },
 		{ .name = "poll", .kind = OPTION_CHOICE, .value = &d->poll,
 		  .min = 1, .max = POLL_US_MAX,
 		  .arg = "off|adaptive|always|MAX_US",
@@ -83,7 +87,11 @@ void drive_help(void)
 		char text[64];
 
 		snprintf(text, sizeof(text), "%s=%s", k->name, k->arg);
-		printf("      %-33s%s\n", text, k->help);
+		if (strlen(text) >= HELP_COLUMN)
+			printf("      %s\n%-6s%-*s%s\n", text, "",
+			       HELP_COLUMN, "", k->help);
+		else
+			printf("      %-*s%s\n", HELP_COLUMN, text, k->help);
 	}
 }
 
@@ -219,6 +227,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.merge = d->merge,
 		.raw = d->format.index == FORMAT_RAW,
 		.engine = (enum disk_engine)d->aio.index,
+		.cache = (enum disk_cache)d->cache.index,
 	};
 	int err;
 
@@ -286,9 +295,9 @@ void drive_describe(const struct drive *d)
 {
 	const struct disk_info *info = disk_info(d->disk);
 
-	log_info("%s: %s: %llu bytes, blocks of %u, %s%s%s; %u queues of %u on %u I/O threads",
+	log_info("%s: %s: %llu bytes, blocks of %u, %s, cache=%s%s%s; %u queues of %u on %u I/O threads",
 		 d->name, d->path, (unsigned long long)info->size,
-		 info->block_size, info->backend,
+		 info->block_size, info->backend, info->cache,
 		 info->direct ? ", O_DIRECT" : "",
 		 info->readonly ? ", read-only" : "", d->queues, d->queue_size,
 		 d->iothreads);

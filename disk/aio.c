@@ -39,6 +39,7 @@ _Static_assert(sizeof(struct aio_req) == AIO_LINE, "one line per request");
 struct aio_disk {
 	struct image image;
 	const struct aio_engine *engine;
+	bool ignore_flush;
 };
 
 /* Constant while the thread runs. */
@@ -48,7 +49,8 @@ struct aio_queue {
 	struct aio_req *reqs;
 	u64 offset_mask;
 	u64 mem_mask;
-	bool readonly;
+	int durable_flags;	/* of a write that is to be durable */
+	bool no_flush;		/* nothing to flush, or not wanted */
 };
 
 static bool aio_is_aligned(const struct aio_queue *aq, const struct aio_req *ar)
@@ -164,6 +166,7 @@ static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
 
 	aio_set_buffers(ar);
 	iocb->aio_fildes = aq->image->fd;
+	iocb->aio_rw_flags = req->durable ? aq->durable_flags : 0;
 	iocb->u.c.offset = (long long)offset;
 	if ((offset | ar->left) & aq->offset_mask)
 		return aio_prepare_small(aq, ar, offset);
@@ -180,6 +183,7 @@ static void aio_prepare_flush(struct aio_queue *aq, struct aio_req *ar)
 
 	iocb->aio_lio_opcode = IO_CMD_FDSYNC;
 	iocb->aio_fildes = aq->image->fd;
+	iocb->aio_rw_flags = 0;
 	iocb->u.c.buf = NULL;
 	iocb->u.c.nbytes = 0;
 	iocb->u.c.offset = 0;
@@ -280,7 +284,7 @@ static void aio_complete_rest(struct aio_req *ar, long res)
 	if (err)
 		aio_finish(ar, err);
 	else
-		aio_call_stage(aq->ctx, &ar->call);
+		aio_call_stage(aq->ctx, &ar->call, ar->req->durable);
 }
 
 static void aio_complete(struct aio_call *call, long res)
@@ -305,22 +309,22 @@ static void aio_stage(struct disk_queue *q, struct disk_req *req)
 	ar->req = req;
 	if (req->op == DISK_FLUSH) {
 		ar->left = 0;
-		if (aq->readonly) {
+		if (aq->no_flush) {
 			aio_call_defer(aq->ctx, &ar->call, 0);
 			return;
 		}
 		aio_prepare_flush(aq, ar);
-	} else {
-		ar->iov = req->iov;
-		ar->niov = req->niov;
-		ar->left = req->len;
-		err = aio_prepare_rw(aq, ar);
-		if (err) {
-			aio_call_defer(aq->ctx, &ar->call, err);
-			return;
-		}
+		aio_call_stage(aq->ctx, &ar->call, true);
+		return;
 	}
-	aio_call_stage(aq->ctx, &ar->call);
+	ar->iov = req->iov;
+	ar->niov = req->niov;
+	ar->left = req->len;
+	err = aio_prepare_rw(aq, ar);
+	if (err)
+		aio_call_defer(aq->ctx, &ar->call, err);
+	else
+		aio_call_stage(aq->ctx, &ar->call, req->durable);
 }
 
 /* --- set-up and tear-down ------------------------------------------------ */
@@ -361,7 +365,8 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 		.image = image,
 		.offset_mask = image->offset_align - 1,
 		.mem_mask = image->mem_align - 1,
-		.readonly = q->disk->info.readonly,
+		.durable_flags = ad->ignore_flush ? 0 : RWF_DSYNC,
+		.no_flush = q->disk->info.readonly || ad->ignore_flush,
 	};
 	aq->reqs = aio_reqs_new(aq, q->depth);
 	if (!aq->reqs)
@@ -439,6 +444,10 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 		return err;
 	}
 	aio_choose_engine(ad, &disk->info, params->engine);
+	ad->ignore_flush = disk_cache_mode(params)->ignore_flush;
+	if (ad->ignore_flush)
+		log_warn("--disk %s: cache=unsafe: what the guest flushes is lost if this host crashes; use it for guests that can be made anew",
+			 params->path);
 	disk->priv = ad;
 	disk->merge_mask = ad->image.offset_align - 1;
 	return 0;

@@ -96,15 +96,15 @@ void aio_call_init(struct aio_context *ctx, struct aio_call *call,
 
 /* --- for staging --------------------------------------------------------- */
 
-/* Submit it in this turn's flush. */
+/*
+ * Submit it in this turn's flush.  @durable: it waits for the medium, and so is
+ * not complete when io_submit() returns.
+ */
 static inline void aio_call_stage(struct aio_context *ctx,
-				  struct aio_call *call)
+				  struct aio_call *call, bool durable)
 {
-	/* No flush is complete when io_submit() returns. */
-	bool quiet = ctx->quiet && call->iocb.aio_lio_opcode != IO_CMD_FDSYNC;
-
 	assert(ctx->npending < ctx->depth);
-	call->iocb.u.c.flags = quiet ? 0 : AIO_SIGNAL;
+	call->iocb.u.c.flags = ctx->quiet && !durable ? 0 : AIO_SIGNAL;
 	ctx->pending[ctx->npending++] = &call->iocb;
 }
 

@@ -9,6 +9,17 @@
 
 #include "disk/disk.h"
 
+/*
+ * What a cache= consists of: the table of "Storage Performance Tuning for FAST!
+ * Virtual Machines".
+ */
+struct disk_cache_mode {
+	const char *name;
+	bool write_cache;	/* writes are durable after a flush only */
+	bool direct;		/* past the host's page cache */
+	bool ignore_flush;
+};
+
 struct disk_ops {
 	const char *name;
 	/* Whether @path is this back end's; the first that says yes opens it. */
@@ -66,6 +77,8 @@ static inline void disk_done(struct disk_req *req, int err)
 /* For tests too: open with a given back end. */
 int disk_open_with(const struct disk_ops *ops, struct disk **dp,
 		   const struct disk_params *params);
+
+const struct disk_cache_mode *disk_cache_mode(const struct disk_params *params);
 
 extern const struct disk_ops disk_aio_ops;
 extern const struct disk_ops disk_null_ops;

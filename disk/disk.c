@@ -21,6 +21,20 @@ static const struct disk_ops *const disk_backends[] = {
 	&disk_aio_ops,
 };
 
+const struct disk_cache_mode *disk_cache_mode(const struct disk_params *params)
+{
+	static const struct disk_cache_mode modes[] = {
+		[DISK_CACHE_NONE] = { "none", true, true, false },
+		[DISK_CACHE_WRITEBACK] = { "writeback", true, false, false },
+		[DISK_CACHE_WRITETHROUGH] = { "writethrough", false, false,
+					      false },
+		[DISK_CACHE_DIRECTSYNC] = { "directsync", false, true, false },
+		[DISK_CACHE_UNSAFE] = { "unsafe", true, false, true },
+	};
+
+	return &modes[params->cache];
+}
+
 int disk_open_with(const struct disk_ops *ops, struct disk **dp,
 		   const struct disk_params *params)
 {
@@ -42,6 +56,8 @@ int disk_open_with(const struct disk_ops *ops, struct disk **dp,
 	assert(disk->info.size && !(disk->info.size & SECTOR_MASK));
 	assert(disk->info.physical_size >= disk->info.block_size);
 	disk->info.backend = ops->name;
+	disk->info.cache = disk_cache_mode(params)->name;
+	disk->info.write_cache = disk_cache_mode(params)->write_cache;
 	*dp = disk;
 	return 0;
 }

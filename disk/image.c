@@ -8,6 +8,7 @@
  * the remedy.  Called at set-up, on any thread; nothing here is on the I/O path.
  */
 #include "disk/image.h"
+#include "disk/backend.h"
 #include "disk/format.h"
 #include "log.h"
 #include <errno.h>
@@ -106,14 +107,14 @@ static bool image_is_tmpfs(int fd)
 }
 
 /* O_EXCL of a block device is such a hold, too.  A descriptor or -1, and errno. */
-static int image_open_direct(const struct disk_params *params,
-			     const struct stat *st, int flags)
+static int image_open_patient(const struct disk_params *params,
+			      const struct stat *st, int flags)
 {
 	unsigned int patience = IMAGE_LOCK_WAITS;
 	int fd;
 
 	do {
-		fd = open(params->path, flags | O_DIRECT);
+		fd = open(params->path, flags);
 		if (fd >= 0 || errno != EBUSY)
 			return fd;
 	} while (!image_find_holder(st, params->readonly) &&
@@ -137,10 +138,13 @@ static int image_open_fd(struct image *img, const struct disk_params *params)
 	/* Tells a mounted device, or one that is part of another. */
 	if (S_ISBLK(st.st_mode) && !params->readonly && params->lock)
 		flags |= O_EXCL;
-	img->fd = image_open_direct(params, &st, flags);
-	img->direct = img->fd >= 0;
-	if (img->fd < 0 && errno == EINVAL)
+	img->direct = disk_cache_mode(params)->direct;
+	img->fd = image_open_patient(params, &st,
+				     flags | (img->direct ? O_DIRECT : 0));
+	if (img->fd < 0 && errno == EINVAL && img->direct) {
+		img->direct = false;
 		img->fd = open(params->path, flags);
+	}
 	if (img->fd < 0)
 		return image_open_failed(params, errno);
 	if (!S_ISBLK(st.st_mode) && image_is_tmpfs(img->fd)) {
@@ -239,6 +243,7 @@ static int image_measure_bdev(struct image *img, struct disk_info *info,
 	if (ioctl(img->fd, BLKIOOPT, &info->optimal_size))
 		info->optimal_size = 0;
 	info->physical_size = (u32)physical;
+	info->block_size = (u32)logical;
 	if (img->direct && !image_statx_align(img)) {
 		img->mem_align = (u32)logical;
 		img->offset_align = (u32)logical;
@@ -262,15 +267,18 @@ static int image_check_size(const char *path, u64 size)
 }
 
 /* From what the host wants to what the guest is told. */
-static void image_settle(struct image *img, struct disk_info *info)
+static void image_settle(struct image *img, struct disk_info *info,
+			 const struct disk_params *params)
 {
 	if (!img->direct) {
 		img->mem_align = 1;
 		img->offset_align = 1;
-		log_warn("--disk %s: no direct I/O here, so the host's page cache is used; ext4, XFS and block devices do better",
-			 img->path);
+		if (disk_cache_mode(params)->direct)
+			log_warn("--disk %s: no direct I/O here, so the host's page cache is used; ext4, XFS and block devices do better",
+				 img->path);
 	}
-	info->block_size = img->offset_align;
+	if (info->block_size < img->offset_align)
+		info->block_size = img->offset_align;
 	if (info->block_size < SECTOR)
 		info->block_size = SECTOR;
 	if (info->block_size > BLOCK_MAX)
@@ -336,7 +344,7 @@ int image_open(struct image *img, struct disk_info *info,
 		err = image_check_size(img->path, info->size);
 	if (err)
 		return err;
-	image_settle(img, info);
+	image_settle(img, info, params);
 	info->direct = img->direct;
 	return image_open_buffered(img, params);
 }

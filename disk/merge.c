@@ -45,7 +45,7 @@ bool disk_merge_adjacent(struct disk_queue *q, struct disk_req *req)
 {
 	struct disk_req *head = q->held;
 
-	if (req->op != head->op ||
+	if (req->op != head->op || req->durable != head->durable ||
 	    !merge_fits(head, req, q->disk->merge_mask))
 		return false;
 	if (!head->merged)

@@ -62,7 +62,8 @@ static long worker_rw(const struct iocb *iocb)
 	if (iocb->aio_lio_opcode == IO_CMD_PREADV ||
 	    iocb->aio_lio_opcode == IO_CMD_PREAD)
 		return preadv(iocb->aio_fildes, v, n, iocb->u.c.offset);
-	return pwritev(iocb->aio_fildes, v, n, iocb->u.c.offset);
+	return pwritev2(iocb->aio_fildes, v, n, iocb->u.c.offset,
+			iocb->aio_rw_flags);
 }
 
 /* Bytes or a negative errno. */

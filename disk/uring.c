@@ -72,6 +72,7 @@ static void uring_prepare_rw(struct io_uring_sqe *sqe, const struct iocb *iocb)
 	io_uring_prep_rw((int)op, sqe, iocb->aio_fildes, iocb->u.c.buf,
 			 (unsigned int)iocb->u.c.nbytes,
 			 (u64)iocb->u.c.offset);
+	sqe->rw_flags = (__force __kernel_rwf_t)iocb->aio_rw_flags;
 }
 
 static void uring_prepare(const struct uring_context *uc, const struct iocb *iocb,

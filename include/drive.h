@@ -28,6 +28,7 @@ struct drive {
 	bool merge;
 	struct option_choice format;
 	struct option_choice aio;
+	struct option_choice cache;
 	struct option_choice poll;
 	struct option_choice irq_delay;
 

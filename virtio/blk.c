@@ -198,6 +198,7 @@ static void blk_read(struct blk_request *req, u64 sector,
 		return;
 	}
 	counter_add(&q->stats.read_bytes, len);
+	req->disk.durable = false;
 	blk_stage(req, DISK_READ, sector << SECTOR_SHIFT, data, len);
 }
 
@@ -218,6 +219,7 @@ static void blk_write(struct blk_request *req, u64 sector,
 		return;
 	}
 	counter_add(&q->stats.written_bytes, len);
+	req->disk.durable = read_once(&q->blk->write_through);
 	blk_stage(req, DISK_WRITE, sector << SECTOR_SHIFT, data, len);
 }
 

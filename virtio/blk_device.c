@@ -77,17 +77,52 @@ static void blk_stop(struct virtio_device *dev, unsigned int index)
 		;
 }
 
+/* The I/O threads see it with each write. */
+static void blk_set_write_through(struct virtio_blk *blk, bool on)
+{
+	blk->config.wce = !on;
+	write_once(&blk->write_through, on);
+}
+
+/*
+ * 5.2.5.2, 5.2.6.2: a driver that knows of no flush gets durable writes.  Else
+ * the disk's cache= is where it starts.
+ */
+static void blk_negotiated(struct virtio_device *dev)
+{
+	struct virtio_blk *blk = to_blk(dev);
+	bool no_flush = dev->status & VIRTIO_CONFIG_S_FEATURES_OK &&
+			!virtio_device_has(dev, VIRTIO_BLK_F_FLUSH);
+
+	blk_set_write_through(blk, no_flush ||
+					   !disk_info(blk->disk)->write_cache);
+}
+
 static void blk_config_read(struct virtio_device *dev, u32 offset, void *data,
 			    unsigned int len)
 {
 	memcpy(data, (const u8 *)&to_blk(dev)->config + offset, len);
 }
 
+/* 5.2.5, 5.2.5.1: the driver chooses the cache mode; all else is read-only. */
+static void blk_config_write(struct virtio_device *dev, u32 offset,
+			     const void *data, unsigned int len)
+{
+	u8 wce = *(const u8 *)data;
+
+	if (offset == offsetof(struct virtio_blk_config, wce) && len == 1 &&
+	    wce <= 1 && dev->status & VIRTIO_CONFIG_S_FEATURES_OK &&
+	    virtio_device_has(dev, VIRTIO_BLK_F_CONFIG_WCE))
+		blk_set_write_through(to_blk(dev), !wce);
+}
+
 static const struct virtio_device_ops blk_device_ops = {
 	.id = VIRTIO_ID_BLOCK,
 	.queue_start = blk_start,
 	.queue_stop = blk_stop,
+	.negotiated = blk_negotiated,
 	.config_read = blk_config_read,
+	.config_write = blk_config_write,
 };
 
 static u64 blk_features(const struct disk_info *info)
@@ -100,7 +135,8 @@ static u64 blk_features(const struct disk_info *info)
 		       1ULL << VIRTIO_BLK_F_SEG_MAX |
 		       1ULL << VIRTIO_BLK_F_BLK_SIZE |
 		       1ULL << VIRTIO_BLK_F_TOPOLOGY |
-		       1ULL << VIRTIO_BLK_F_FLUSH;
+		       1ULL << VIRTIO_BLK_F_FLUSH |
+		       1ULL << VIRTIO_BLK_F_CONFIG_WCE;
 
 	if (info->readonly)
 		features |= 1ULL << VIRTIO_BLK_F_RO;
@@ -129,6 +165,7 @@ static void blk_fill_config(struct virtio_blk *blk,
 		(__force __virtio16)cpu_to_le16((u16)(info->physical_size / block));
 	c->opt_io_size =
 		(__force __virtio32)cpu_to_le32(info->optimal_size / block);
+	blk_set_write_through(blk, !info->write_cache);
 	c->num_queues = (__force __virtio16)cpu_to_le16((u16)params->nqueues);
 }
 

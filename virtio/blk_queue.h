@@ -63,6 +63,7 @@ struct virtio_blk {
 	struct disk *disk;
 	u64 sectors;
 	bool readonly;
+	bool write_through;	/* set by a vCPU; writes are durable when done */
 	bool complained;	/* one line for a failing host disk */
 	char serial[VIRTIO_BLK_ID_BYTES];
 	u64 irq_delay_ns;

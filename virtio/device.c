@@ -79,6 +79,7 @@ static void virtio_device_reset(struct virtio_device *dev)
 		virtio_queue_stop(dev, q);
 	dev->driver_features = 0;
 	dev->status = 0;
+	dev->ops->negotiated(dev);
 	write_once(&dev->broken, false);
 }
 
@@ -108,6 +109,8 @@ void virtio_device_set_status(struct virtio_device *dev, u8 status)
 		set &= (u8)~VIRTIO_CONFIG_S_FEATURES_OK;
 	/* 2.1.1: the driver must not clear a bit, but for a reset. */
 	dev->status |= set;
+	if (set & VIRTIO_CONFIG_S_FEATURES_OK)
+		dev->ops->negotiated(dev);
 	/* No features agreed upon, no queues. */
 	if (!(dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		dev->status &= (u8)~VIRTIO_CONFIG_S_DRIVER_OK;

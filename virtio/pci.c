@@ -112,6 +112,16 @@ static void vp_device_read(struct virtio_pci *vp, u32 offset, void *data,
 	pthread_mutex_unlock(&vp->dev->lock);
 }
 
+static void vp_device_write(struct virtio_pci *vp, u32 offset,
+			    const void *data, unsigned int len)
+{
+	if (offset + len > vp->config_len)
+		return;
+	pthread_mutex_lock(&vp->dev->lock);
+	vp->dev->ops->config_write(vp->dev, offset, data, len);
+	pthread_mutex_unlock(&vp->dev->lock);
+}
+
 static void vp_bar_read(struct pci_function *fn, unsigned int bar, u32 offset,
 			void *data, unsigned int len)
 {
@@ -152,6 +162,8 @@ static void vp_bar_write(struct pci_function *fn, unsigned int bar, u32 offset,
 	} else if (offset < ISR_OFFSET) {
 		memcpy(copy, data, len);
 		vp_regs_access(vp, offset, copy, len, true);
+	} else if (offset >= DEVICE_OFFSET && offset < NOTIFY_OFFSET) {
+		vp_device_write(vp, offset - DEVICE_OFFSET, data, len);
 	} else if (offset >= NOTIFY_OFFSET) {
 		vp_kick(vp, offset - NOTIFY_OFFSET);
 	}

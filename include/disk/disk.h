@@ -34,9 +34,19 @@ enum disk_engine {
 	DISK_ENGINE_THREADS,	/* a pool: for files in the page cache */
 };
 
+/* What the guest may rely on, and whether the host's page cache is used. */
+enum disk_cache {
+	DISK_CACHE_NONE,	/* O_DIRECT; durable after a flush */
+	DISK_CACHE_WRITEBACK,	/* durable after a flush */
+	DISK_CACHE_WRITETHROUGH, /* durable when written */
+	DISK_CACHE_DIRECTSYNC,	/* O_DIRECT; durable when written */
+	DISK_CACHE_UNSAFE,	/* never durable: flushes are ignored */
+};
+
 struct disk_req {
 	enum disk_op op;
 	u16 tag;		/* below the queue's depth, unique in flight */
+	bool durable;		/* a write is on the medium when it is done */
 	u32 niov;
 	u64 offset;		/* bytes, multiple of 512; offset + len <= size */
 	u64 len;		/* bytes, multiple of 512, sum of iov */
@@ -55,6 +65,7 @@ struct disk_params {
 	bool merge;		/* adjacent requests become one */
 	bool raw;		/* whatever it begins with */
 	enum disk_engine engine;
+	enum disk_cache cache;
 };
 
 /* What the guest may be told; read from the host at open, never assumed. */
@@ -65,6 +76,8 @@ struct disk_info {
 	u32 optimal_size;	/* bytes of a good transfer, 0: unknown */
 	bool readonly;
 	bool direct;		/* O_DIRECT: the host's page cache is bypassed */
+	bool write_cache;	/* the guest is to flush, unless it says otherwise */
+	const char *cache;	/* "writeback", as in cache= */
 	const char *backend;	/* "aio", "null" */
 	const char *engine;	/* "native", "io_uring", "threads"; NULL: none */
 	const char *engine_why;	/* why this one, for --verbose */

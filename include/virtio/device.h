@@ -29,8 +29,12 @@ struct virtio_device_ops {
 	 * complete, and nothing touches the rings.
 	 */
 	void (*queue_stop)(struct virtio_device *dev, unsigned int q);
+	/* The driver's features are agreed on; or, by a reset, forgotten. */
+	void (*negotiated)(struct virtio_device *dev);
 	void (*config_read)(struct virtio_device *dev, u32 offset, void *data,
 			    unsigned int len);
+	void (*config_write)(struct virtio_device *dev, u32 offset,
+			     const void *data, unsigned int len);
 };
 
 /* What a device asks of its transport; any thread. */

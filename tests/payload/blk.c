@@ -113,6 +113,29 @@ static void case_ro(void)
 	CHECK(!memcmp(back, "read-only", 9));
 }
 
+/*
+ * Three writes and two flushes in the mode the disk starts in, one write in the
+ * other; the runner counts what reaches the host.
+ */
+static void case_cache(void)
+{
+	u8 writeback = (u8)param("writeback", 1);
+
+	device_find(&dev, 0);
+	device_negotiate(&dev, F_VERSION_1 | F_BLK_FLUSH | F_BLK_CONFIG_WCE);
+	queue_setup(&dev, &q, 0, 64, NO_VECTOR);
+	device_ok(&dev);
+	CHECK(read8(dev.config + C_WRITEBACK) == writeback);
+	fill(data, sizeof(data), 1);
+	for (u32 i = 0; i < 3; i++)
+		CHECK(queue_do(&q, T_OUT, 16 * i, data, sizeof(data)) == S_OK);
+	CHECK(queue_do(&q, T_FLUSH, 0, NULL, 0) == S_OK);
+	CHECK(queue_do(&q, T_FLUSH, 0, NULL, 0) == S_OK);
+	write8(dev.config + C_WRITEBACK, !writeback);
+	CHECK(read8(dev.config + C_WRITEBACK) == !writeback);
+	CHECK(queue_do(&q, T_OUT, 48, data, sizeof(data)) == S_OK);
+}
+
 /* Buffers that O_DIRECT does not take, and framing that no driver uses. */
 static void case_framing(void)
 {
@@ -433,6 +456,7 @@ const struct payload_case blk_cases[] = {
 	{ "rw", case_rw },
 	{ "null", case_null },
 	{ "ro", case_ro },
+	{ "cache", case_cache },
 	{ "framing", case_framing },
 	{ "indirect", case_indirect },
 	{ "intx", case_intx },

@@ -96,8 +96,43 @@ disk_guests() {
 	for how in {0..5}; do
 		try "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
 	done
+	cache_guests
 	engine_guests "$disk"
 	thread_guests "$disk"
+}
+
+# The table of cache modes from outside: how the image is opened, how many writes
+# carry RWF_DSYNC, how often it is synced, for what case=cache does.
+cache_guests() {
+	local engine mode writeback direct durable syncs lines trace=$dir/cache.strace wrong image
+
+	image=$dir/cache.img
+	image "$image" 1M
+	for engine in threads native; do
+		while read -r mode writeback direct durable syncs lines; do
+			wanted "virtio-blk: cache=$mode aio=$engine by strace" || continue
+			if ! command -v strace >/dev/null; then
+				skip "no strace(1)"
+				continue
+			fi
+			status=0
+			timeout -k 5 30 strace -f -qq --seccomp-bpf -e signal=none -o "$trace" \
+				-e trace=openat,pwritev2,fdatasync,io_submit \
+				"$lkvm" run -k "$payload" --params "case=cache writeback=$writeback" --timeout 20 \
+				--disk "$image,queues=1,cache=$mode,aio=$engine" </dev/null >"$out" 2>"$err" || status=$?
+			wrong=$(verdict 0 "$lines")
+			wrong+=$(same O_DIRECT "$direct" "$(grep -F "\"$image\"" "$trace" | grep -c O_DIRECT)")
+			wrong+=$(same RWF_DSYNC "$durable" "$(grep -o RWF_DSYNC "$trace" | wc -l)")
+			wrong+=$(same fdatasync "$syncs" "$(grep -oE 'fdatasync\(|IOCB_CMD_FDSYNC' "$trace" | wc -l)")
+			if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+		done <<-TABLE
+			none 1 1 1 2 0
+			writeback 1 0 1 2 0
+			writethrough 0 0 3 2 0
+			directsync 0 1 3 2 0
+			unsafe 1 0 0 0 1
+		TABLE
+	done
 }
 
 # The same guest on each engine; io_uring may be forbidden here.

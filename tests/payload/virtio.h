@@ -21,6 +21,7 @@
 #define F_BLK_SEG_MAX (1ull << 2)
 #define F_BLK_RO (1ull << 5)
 #define F_BLK_FLUSH (1ull << 9)
+#define F_BLK_CONFIG_WCE (1ull << 11)
 #define F_BLK_MQ (1ull << 12)
 #define F_BLK_LIFETIME (1ull << 15)
 #define F_INDIRECT (1ull << 28)
@@ -60,6 +61,9 @@
 #define R_QUEUE_DRIVER 0x28
 #define R_QUEUE_DEVICE 0x30
 #define R_QUEUE_RESET 0x3a
+
+/* Configuration space: offsets in 5.2.4 */
+#define C_WRITEBACK 32
 
 struct desc {
 	u64 addr;

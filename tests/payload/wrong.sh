@@ -124,6 +124,9 @@ wrong_disks() {
 	for key in uring native,aio=none THREADS "" 1; do
 		refused "disk key aio=$key" "--disk.*aio.*auto\|native\|io_uring\|threads" -k "$payload" --disk "$disk,aio=$key"
 	done
+	for key in on write-back none,cache= NONE; do
+		refused "disk key cache=$key" "--disk.*cache.*none\|writeback\|writethrough\|directsync\|unsafe" -k "$payload" --disk "$disk,cache=$key"
+	done
 	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
 	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
 	refused "no image" "--disk $dir/none: no such file; make" -k "$payload" --disk "$dir/none"

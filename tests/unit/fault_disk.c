@@ -137,6 +137,8 @@ int io_submit(io_context_t ctx, long nr, struct iocb *ios[])
 	for (long i = 0; i < nr; i++) {
 		bool unheard = !(ios[i]->u.c.flags & 1);
 
+		h->durable += !!(ios[i]->aio_rw_flags & RWF_DSYNC);
+		h->syncs += ios[i]->aio_lio_opcode == IO_CMD_FDSYNC;
 		h->unheard += unheard;
 		h->unheard_flushes +=
 			unheard && ios[i]->aio_lio_opcode == IO_CMD_FDSYNC;
@@ -218,6 +220,7 @@ static void memory_transfer(const struct memory_queue *mq,
 {
 	char *data = mq->data + req->offset;
 
+	fault_host.durable += req->op == DISK_WRITE && req->durable;
 	if (req->op == DISK_FLUSH)
 		return;
 	for (u32 i = 0; i < req->niov; i++) {

@@ -11,8 +11,8 @@
  *
  * And a host: io_setup(), io_submit() and io_getevents() of libaio, and statx(),
  * are replaced by ones that do what struct fault_host says; all zero, they are
- * transparent.  So are, by fault_engine.c, liburing's set-up and submission, and
- * preadv() and pwritev().
+ * transparent.  So are, by fault_engine.c, liburing's set-up and submission,
+ * preadv(), pwritev2() and fdatasync().
  */
 #ifndef LKVM_TESTS_FAULT_DISK_H
 #define LKVM_TESTS_FAULT_DISK_H
@@ -40,9 +40,11 @@ struct fault_host {
 	int no_uring;		/* errno of a ring's set-up ... */
 	unsigned int uring_allow;	/* ... after so many */
 	unsigned int uring_entries;	/* submissions at most, and twice that */
-	bool hold;		/* preadv() and pwritev() wait meanwhile */
+	bool hold;		/* preadv() and pwritev2() wait meanwhile */
 
 	unsigned int submits;	/* calls, counted */
+	unsigned int durable;	/* writes with RWF_DSYNC */
+	unsigned int syncs;	/* fdatasync, by whatever call */
 	unsigned int unheard;	/* iocbs submitted without a signal */
 	unsigned int unheard_flushes;	/* of them, flushes */
 	unsigned int uring_rings;

@@ -108,6 +108,21 @@ static int fault_submit_sqes(struct io_uring *ring, unsigned int n,
 	return done;
 }
 
+static void count_sqes(const struct io_uring *ring)
+{
+	const struct io_uring_sq *sq = &ring->sq;
+
+	for (unsigned int i = sq->sqe_head; i != sq->sqe_tail; i++) {
+		const struct io_uring_sqe *sqe = &sq->sqes[i & sq->ring_mask];
+
+		if (sqe->opcode == IORING_OP_FSYNC)
+			fault_host.syncs +=
+				sqe->fsync_flags == IORING_FSYNC_DATASYNC;
+		else if (sqe->rw_flags & RWF_DSYNC)
+			fault_host.durable++;
+	}
+}
+
 int io_uring_submit(struct io_uring *ring)
 {
 	struct fault_host *h = &fault_host;
@@ -124,6 +139,7 @@ int io_uring_submit(struct io_uring *ring)
 		h->again--;
 		return -EAGAIN;
 	}
+	count_sqes(ring);
 	if (!h->take && !h->cut && !h->refuse)
 		return real(ring);
 	return fault_submit_sqes(ring, h->take && n > h->take ? h->take : n,
@@ -133,7 +149,7 @@ int io_uring_submit(struct io_uring *ring)
 /* --- aio=threads --------------------------------------------------------- */
 
 static ssize_t fault_rw(long call, int fd, const struct iovec *iov, int n,
-			off_t offset)
+			off_t offset, int flags)
 {
 	struct fault_host *h = &fault_host;
 	struct iovec cut[CUT_IOVS];
@@ -155,17 +171,25 @@ static ssize_t fault_rw(long call, int fd, const struct iovec *iov, int n,
 			continue;
 		}
 		cut[i].iov_len = room;
-		return syscall(call, fd, cut, i + 1, offset, 0);
+		return syscall(call, fd, cut, i + 1, offset, 0, flags);
 	}
-	return syscall(call, fd, iov, n, offset, 0);
+	return syscall(call, fd, iov, n, offset, 0, flags);
 }
 
 ssize_t preadv(int fd, const struct iovec *iov, int n, off_t offset)
 {
-	return fault_rw(SYS_preadv, fd, iov, n, offset);
+	return fault_rw(SYS_preadv2, fd, iov, n, offset, 0);
 }
 
-ssize_t pwritev(int fd, const struct iovec *iov, int n, off_t offset)
+ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags)
 {
-	return fault_rw(SYS_pwritev, fd, iov, n, offset);
+	if (flags & RWF_DSYNC)
+		__atomic_add_fetch(&fault_host.durable, 1, __ATOMIC_RELAXED);
+	return fault_rw(SYS_pwritev2, fd, iov, n, offset, flags);
+}
+
+int fdatasync(int fd)
+{
+	__atomic_add_fetch(&fault_host.syncs, 1, __ATOMIC_RELAXED);
+	return (int)syscall(SYS_fdatasync, fd);
 }

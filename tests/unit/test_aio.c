@@ -449,7 +449,7 @@ static void told_complete(struct aio_call *call, long res)
 	expect(res == 1);
 	if (t->restage) {
 		t->restage--;
-		aio_call_stage(told_ctx, call);
+		aio_call_stage(told_ctx, call, false);
 	} else {
 		write_once(&t->done, true);
 	}
@@ -458,14 +458,14 @@ static void told_complete(struct aio_call *call, long res)
 static void told_stage(void *arg)
 {
 	(void)arg;
-	aio_call_stage(told_ctx, &told[0].call);
-	aio_call_stage(told_ctx, &told[1].call);
+	aio_call_stage(told_ctx, &told[0].call, false);
+	aio_call_stage(told_ctx, &told[1].call, false);
 }
 
 static void told_stage_quick(void *arg)
 {
 	(void)arg;
-	aio_call_stage(told_ctx, &told[2].call);
+	aio_call_stage(told_ctx, &told[2].call, false);
 }
 
 static void wait_told(struct told *t)

@@ -160,17 +160,22 @@ static void enable_queue(unsigned int q)
 	virtio_device_enable_queue(dev, q);
 }
 
-/* From reset to DRIVER_OK, with fresh rings. */
-static void drive(u64 features)
+static void negotiate(u64 features)
 {
-	u64 count;
-
 	set_status(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
 	pthread_mutex_lock(&dev->lock);
 	virtio_device_set_features(dev, features);
 	pthread_mutex_unlock(&dev->lock);
 	set_status(DRIVER_STATUS);
 	expect(status_of() & VIRTIO_CONFIG_S_FEATURES_OK);
+}
+
+/* From reset to DRIVER_OK, with fresh rings. */
+static void drive(u64 features)
+{
+	u64 count;
+
+	negotiate(features);
 	pthread_mutex_lock(&dev->lock);
 	for (unsigned int q = 0; q < nrings; q++) {
 		rings[q].event_idx = features >> VIRTIO_RING_F_EVENT_IDX & 1;
@@ -1237,6 +1242,129 @@ START_TEST(test_smaller_rings_fewer_queues)
 }
 END_TEST
 
+/* --- cache modes --------------------------------------------------------- */
+
+#define FLUSH (1ull << VIRTIO_BLK_F_FLUSH)
+#define WCE (1ull << VIRTIO_BLK_F_CONFIG_WCE)
+
+static void open_cached(enum disk_cache cache)
+{
+	struct disk_params params = { .path = "memory:1048576",
+				      .cache = cache };
+	struct disk *d;
+
+	memset(&fault_host, 0, sizeof(fault_host));
+	ck_assert_int_eq(disk_open_with(&disk_memory_ops, &d, &params), 0);
+	open_blk(d, 1, 1, 64);
+}
+
+static u8 read_wce(void)
+{
+	u8 wce = 0xff;
+
+	pthread_mutex_lock(&dev->lock);
+	dev->ops->config_read(dev, offsetof(struct virtio_blk_config, wce),
+			      &wce, 1);
+	pthread_mutex_unlock(&dev->lock);
+	return wce;
+}
+
+static void write_config(u32 offset, const void *data, unsigned int len)
+{
+	pthread_mutex_lock(&dev->lock);
+	dev->ops->config_write(dev, offset, data, len);
+	pthread_mutex_unlock(&dev->lock);
+}
+
+static void write_wce(u8 wce)
+{
+	write_config(offsetof(struct virtio_blk_config, wce), &wce, 1);
+}
+
+/* Whether a write is durable when it is done. */
+static bool write_is_durable(void)
+{
+	unsigned int before = fault_host.durable;
+	u32 written;
+
+	ck_assert_uint_eq(request(VIRTIO_BLK_T_OUT, 0, 512, &written),
+			  VIRTIO_BLK_S_OK);
+	return fault_host.durable != before;
+}
+
+/* 5.2.5, 5.2.6.2: what each mode tells, to each kind of driver. */
+START_TEST(test_cache_modes)
+{
+	static const bool write_back[] = {
+		[DISK_CACHE_NONE] = true,
+		[DISK_CACHE_WRITEBACK] = true,
+		[DISK_CACHE_WRITETHROUGH] = false,
+		[DISK_CACHE_DIRECTSYNC] = false,
+		[DISK_CACHE_UNSAFE] = true,
+	};
+	const u64 others = DRIVER_FEATURES & ~FLUSH;
+	const bool wb = write_back[_i];
+
+	open_cached((enum disk_cache)_i);
+	ck_assert(dev->features & FLUSH && dev->features & WCE);
+	ck_assert_uint_eq(read_wce(), wb);
+	drive(others | FLUSH | WCE);
+	ck_assert_uint_eq(read_wce(), wb);
+	ck_assert_int_eq(write_is_durable(), !wb);
+	set_status(0);
+	drive(others | FLUSH);
+	ck_assert_int_eq(write_is_durable(), !wb);
+	set_status(0);
+	negotiate(others | WCE);
+	ck_assert_uint_eq(read_wce(), 0);	/* MUST, 5.2.5.2 */
+	set_status(0);
+	ck_assert_uint_eq(read_wce(), wb);
+	drive(others);
+	ck_assert(write_is_durable());
+	set_status(0);
+	drive(others | FLUSH | WCE);
+	ck_assert_int_eq(write_is_durable(), !wb);
+	close_blk();
+}
+END_TEST
+
+START_TEST(test_wce_toggled)
+{
+	const u8 zeroes[8] = { 0 }, two = 2;
+
+	open_cached(DISK_CACHE_NONE);
+	drive(DRIVER_FEATURES | WCE);
+	for (unsigned int i = 0; i < 10; i++) {
+		write_wce(0);
+		ck_assert_uint_eq(read_wce(), 0);
+		ck_assert(write_is_durable());
+		expect_alive();
+		write_wce(1);
+		ck_assert_uint_eq(read_wce(), 1);
+		ck_assert(!write_is_durable());
+	}
+	/* Not the byte itself, and not a value it has. */
+	write_config(offsetof(struct virtio_blk_config, wce), zeroes, 2);
+	write_config(offsetof(struct virtio_blk_config, wce) - 4, zeroes, 8);
+	write_config(0, zeroes, 8);
+	write_config(offsetof(struct virtio_blk_config, wce), &two, 1);
+	ck_assert_uint_eq(read_wce(), 1);
+	ck_assert(!write_is_durable());
+	/* A reset forgets it. */
+	write_wce(0);
+	set_status(0);
+	ck_assert_uint_eq(read_wce(), 1);
+	/* Too early, and without the feature. */
+	write_wce(0);
+	ck_assert_uint_eq(read_wce(), 1);
+	drive(DRIVER_FEATURES);
+	write_wce(0);
+	ck_assert_uint_eq(read_wce(), 1);
+	ck_assert(!write_is_durable());
+	close_blk();
+}
+END_TEST
+
 START_TEST(test_config_space)
 {
 	struct virtio_blk_config c;
@@ -1270,6 +1398,17 @@ static void add_requests(Suite *suite)
 	tcase_add_loop_test(tc, test_any_layout, 0, 9);
 	tcase_add_test(tc, test_header_in_bytes);
 	tcase_add_test(tc, test_config_space);
+	suite_add_tcase(suite, tc);
+}
+
+static void add_cache(Suite *suite)
+{
+	TCase *tc = tcase_create("cache");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_loop_test(tc, test_cache_modes, DISK_CACHE_NONE,
+			    DISK_CACHE_UNSAFE + 1);
+	tcase_add_test(tc, test_wce_toggled);
 	suite_add_tcase(suite, tc);
 }
 
@@ -1316,6 +1455,7 @@ int main(void)
 	int failed;
 
 	add_requests(suite);
+	add_cache(suite);
 	add_mess(suite);
 	add_load(suite);
 	runner = srunner_create(suite);

@@ -28,6 +28,9 @@ static unsigned int starts[NQUEUES], stops[NQUEUES], config_interrupts;
 static int refuse_start;	/* queue, or -1 */
 static u8 status_at_start;
 static u64 features_at_start;
+static unsigned int negotiations;
+static u64 features_negotiated;
+static u8 status_negotiated;
 
 static int on_start(struct virtio_device *d, unsigned int q)
 {
@@ -46,6 +49,13 @@ static void on_stop(struct virtio_device *d, unsigned int q)
 	stops[q]++;
 }
 
+static void on_negotiated(struct virtio_device *d)
+{
+	negotiations++;
+	features_negotiated = d->driver_features;
+	status_negotiated = d->status;
+}
+
 static void on_config_interrupt(struct virtio_device *d)
 {
 	(void)d;
@@ -56,6 +66,7 @@ static const struct virtio_device_ops ops = {
 	.id = 2,
 	.queue_start = on_start,
 	.queue_stop = on_stop,
+	.negotiated = on_negotiated,
 };
 
 static const struct virtio_transport_ops transport = {
@@ -68,6 +79,7 @@ static void setup(void)
 	memset(starts, 0, sizeof(starts));
 	memset(stops, 0, sizeof(stops));
 	config_interrupts = 0;
+	negotiations = 0;
 	refuse_start = -1;
 	dev.ops = &ops;
 	dev.name = "vdt";
@@ -103,6 +115,26 @@ static void run(void)
 	ck_assert(write_status(ACK | DRIVER | FEATURES_OK | DRIVER_OK) &
 		  DRIVER_OK);
 }
+
+/* The device hears of features when they are agreed on, and of a reset. */
+START_TEST(test_negotiated)
+{
+	write_status(ACK | DRIVER);
+	virtio_device_set_features(&dev, 1ull << 63);
+	write_status(ACK | DRIVER | FEATURES_OK);	/* refused */
+	ck_assert_uint_eq(negotiations, 0);
+	negotiate(VERSION_1);
+	ck_assert_uint_eq(negotiations, 1);
+	ck_assert_uint_eq(features_negotiated, VERSION_1);
+	ck_assert(status_negotiated & FEATURES_OK);
+	write_status(ACK | DRIVER | FEATURES_OK);	/* no news */
+	ck_assert_uint_eq(negotiations, 1);
+	write_status(0);
+	ck_assert_uint_eq(negotiations, 2);
+	ck_assert_uint_eq(features_negotiated, 0);
+	ck_assert_uint_eq(status_negotiated, 0);
+}
+END_TEST
 
 START_TEST(test_initial_state)
 {
@@ -372,6 +404,7 @@ int main(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_initial_state);
+	tcase_add_test(tc, test_negotiated);
 	tcase_add_loop_test(tc, test_features_never_offered, 0, 64);
 	tcase_add_test(tc, test_features_without_version_1);
 	tcase_add_test(tc, test_features_second_try);

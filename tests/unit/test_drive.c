@@ -15,6 +15,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -61,6 +62,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.format.index, 0);	/* probe */
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
 	ck_assert_uint_eq(d.irq_delay.index, 0);	/* off */
+	ck_assert_uint_eq(d.cache.index, DISK_CACHE_NONE);
 	drive_forget(&d);
 	ck_assert_ptr_null(d.text);
 }
@@ -70,7 +72,7 @@ START_TEST(test_every_key)
 {
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
-	      "merge=off,format=raw,irq-delay=7");
+	      "merge=off,format=raw,irq-delay=7,cache=directsync");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
@@ -81,7 +83,24 @@ START_TEST(test_every_key)
 	ck_assert_uint_eq(d.aio.index, 3);
 	ck_assert_uint_eq(d.poll.number, 50);
 	ck_assert_uint_eq(d.irq_delay.number, 7);
+	ck_assert_uint_eq(d.cache.index, DISK_CACHE_DIRECTSYNC);
 	drive_forget(&d);
+}
+END_TEST
+
+/* A key's alternatives are in the order of the disk's. */
+START_TEST(test_cache_names)
+{
+	static const char *const names[] = { "none", "writeback",
+					     "writethrough", "directsync",
+					     "unsafe" };
+	char text[64];
+
+	snprintf(text, sizeof(text), "null:1G,cache=%s", names[_i]);
+	parse(text);
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	ck_assert_str_eq(disk_info(d.disk)->cache, names[_i]);
+	drive_detach(&d);
 }
 END_TEST
 
@@ -138,6 +157,8 @@ START_TEST(test_refused)
 	parse_refused("x,format=qcow2", "format qcow2", "probe|raw");
 	parse_refused("x,aio=posix", "aio posix",
 		      "auto|native|io_uring|threads");
+	parse_refused("x,cache=on", "cache on",
+		      "none|writeback|writethrough|directsync|unsafe");
 	parse_refused("x,poll=often", "poll often", "off|adaptive|always|MAX_US",
 		      "1 to 100000");
 	parse_refused("x,poll=0", "poll 0", "1 to 100000");
@@ -146,7 +167,8 @@ START_TEST(test_refused)
 		      "1 to 1000");
 	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
 	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
-		      "iothreads", "ro", "serial", "lock", "aio", "poll",
+		      "iothreads", "ro", "serial", "lock", "aio", "cache",
+		      "poll",
 		      "merge", "irq-delay");
 	parse_refused("", "path");
 	parse_refused(",ro", "path");
@@ -240,7 +262,8 @@ START_TEST(test_config)
 	rig_capture_start(&capture);
 	drive_describe(&d);
 	rig_capture_end(&capture);
-	rig_expect_line(&capture, "vda", "null", "read-only", "7 queues of 64",
+	rig_expect_line(&capture, "vda", "null", "cache=none", "read-only",
+			"7 queues of 64",
 			"7 I/O threads");
 	drive_detach(&d);
 }
@@ -323,6 +346,7 @@ int main(void)
 	tcase_set_timeout(tb, 60);
 	tcase_add_checked_fixture(tb, plug, unplug);
 	tcase_add_test(tb, test_attach_defaults);
+	tcase_add_loop_test(tb, test_cache_names, 0, 5);
 	tcase_add_test(tb, test_threads);
 	tcase_add_test(tb, test_config);
 	tcase_add_test(tb, test_most_queues);

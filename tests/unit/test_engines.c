@@ -248,7 +248,7 @@ static void slow_stage(void *arg)
 {
 	struct slow *s = arg;
 
-	aio_call_stage(s->ctx, &s->call);
+	aio_call_stage(s->ctx, &s->call, false);
 }
 
 /* What takes longer than a turn wakes the thread, once. */

@@ -118,6 +118,7 @@ static void stage(unsigned int i, enum disk_op op, u64 block,
 		.offset = block * BLOCK,
 		.len = segments * BLOCK,
 		.iov = r->iov,
+		.durable = r->req.durable,
 		.niov = segments,
 		.iov_end = r->iov + IOVS,
 		.done = on_done,
@@ -197,6 +198,23 @@ START_TEST(test_what_is_not_merged)
 	ck_assert_ptr_eq(staged[0], &requests[0].req);
 	ck_assert_ptr_eq(staged[1], &requests[1].req);
 	ck_assert_uint_eq(disk_queue_merged(queue), 0);
+}
+END_TEST
+
+/* Neither is the one made durable for the other, nor left volatile. */
+START_TEST(test_durability)
+{
+	static const bool durable[] = { false, true, true, false };
+
+	for (unsigned int i = 0; i < 4; i++) {
+		requests[i].req.durable = durable[i];
+		stage(i, DISK_WRITE, i, 1);
+	}
+	disk_unplug(queue);
+	ck_assert_uint_eq(nstaged, 3);
+	ck_assert_uint_eq(staged[1]->len, 2 * BLOCK);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert(staged[i]->durable == (i == 1));
 }
 END_TEST
 
@@ -322,6 +340,7 @@ int main(void)
 	tcase_add_test(tc, test_adjacent_become_one);
 	tcase_add_test(tc, test_unplug);
 	tcase_add_loop_test(tc, test_what_is_not_merged, 0, 4);
+	tcase_add_test(tc, test_durability);
 	tcase_add_test(tc, test_flush_between);
 	tcase_add_test(tc, test_off);
 	tcase_add_test(tc, test_bounds);

@@ -50,6 +50,8 @@ static void on_stop(struct virtio_device *d, unsigned int q)
 	stops[q]++;
 }
 
+static u8 config_written[CONFIG_LEN];
+
 static void on_config_read(struct virtio_device *d, u32 offset, void *data,
 			   unsigned int len)
 {
@@ -59,11 +61,27 @@ static void on_config_read(struct virtio_device *d, u32 offset, void *data,
 		((u8 *)data)[i] = (u8)(offset + i + 1);
 }
 
+static void on_negotiated(struct virtio_device *d)
+{
+	(void)d;
+}
+
+static void on_config_write(struct virtio_device *d, u32 offset,
+			    const void *data, unsigned int len)
+{
+	/* Under the device's lock, as all that it is asked for. */
+	expect(pthread_mutex_trylock(&d->lock) == EBUSY);
+	expect(offset + len <= CONFIG_LEN);
+	memcpy(config_written + offset, data, len);
+}
+
 static const struct virtio_device_ops ops = {
 	.id = 2,
 	.queue_start = on_start,
 	.queue_stop = on_stop,
+	.negotiated = on_negotiated,
 	.config_read = on_config_read,
+	.config_write = on_config_write,
 };
 
 static void plug(void)
@@ -685,8 +703,31 @@ START_TEST(test_device_config)
 	ck_assert_uint_eq(mmio_read(at + CONFIG_LEN, 1), 0);
 	ck_assert_uint_eq(mmio_read(at + CONFIG_LEN - 4, 8), 0);
 	ck_assert_uint_eq(mmio_read(at + 0xffc, 4), 0);
-	mmio_write(at, ~0ull, 8);	/* read-only */
-	ck_assert_uint_eq(mmio_read(at, 1), 1);
+}
+END_TEST
+
+START_TEST(test_device_config_written)
+{
+	u64 at = region(VIRTIO_PCI_CAP_DEVICE_CFG);
+	static const u8 untouched[CONFIG_LEN];
+
+	memset(config_written, 0, sizeof(config_written));
+	/* Behind its end, and across it. */
+	mmio_write(at + CONFIG_LEN, ~0ull, 1);
+	mmio_write(at + CONFIG_LEN - 4, ~0ull, 8);
+	mmio_write(at + 0xffc, ~0ull, 4);
+	ck_assert_mem_eq(config_written, untouched, CONFIG_LEN);
+	mmio_write(at, 0x5a, 1);
+	mmio_write(at + 32, 0x0201, 2);
+	mmio_write(at + CONFIG_LEN - 1, 0xa5, 1);
+	ck_assert_uint_eq(config_written[0], 0x5a);
+	ck_assert_uint_eq(config_written[1], 0);
+	ck_assert_uint_eq(config_written[32], 1);
+	ck_assert_uint_eq(config_written[33], 2);
+	ck_assert_uint_eq(config_written[CONFIG_LEN - 1], 0xa5);
+	window(0, (u32)(at - bar0()) + 8, 1);
+	set_cfg(window_data(), 0x77, 1);
+	ck_assert_uint_eq(config_written[8], 0x77);
 }
 END_TEST
 
@@ -1151,6 +1192,7 @@ static void add_registers(Suite *suite)
 	tcase_add_test(tc, test_vectors);
 	tcase_add_test(tc, test_device_config);
 	tcase_add_test(tc, test_device_config_halves);
+	tcase_add_test(tc, test_device_config_written);
 	tcase_add_test(tc, test_reset);
 	tcase_add_test(tc, test_queue_reset_register);
 	tcase_add_test(tc, test_queue_reset_reads_zero);
