@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 12
+#define DRIVE_KEYS 13
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
@@ -67,6 +67,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "merge", .kind = OPTION_FLAG, .value = &d->merge,
 		  .arg = "on|off",
 		  .help = "adjacent requests go to the host as one (on)" },
+		{ .name = "discard", .kind = OPTION_FLAG, .value = &d->discard,
+		  .arg = "on|off",
+		  .help = "what the guest discards frees space on the host (on)" },
 		{ .name = "irq-delay", .kind = OPTION_CHOICE,
 		  .value = &d->irq_delay, .min = 1, .max = IRQ_DELAY_US_MAX,
 		  .arg = "off|auto|US",
@@ -135,6 +138,7 @@ int drive_parse(struct drive *d, const char *text, unsigned int index)
 	d->serial = d->name;
 	d->lock = true;
 	d->merge = true;
+	d->discard = true;
 	d->poll.index = POLL_ADAPTIVE;
 	drive_keys(d, keys);
 	err = options_parse_keys(keys, "--disk", text, &d->text, &d->path);
@@ -226,6 +230,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.lock = d->lock,
 		.merge = d->merge,
 		.raw = d->format.index == FORMAT_RAW,
+		.discard = d->discard,
 		.engine = (enum disk_engine)d->aio.index,
 		.cache = (enum disk_cache)d->cache.index,
 	};

@@ -44,9 +44,14 @@ static const struct counter queue_counters[] = {
 	QUEUE("reads", reads),
 	QUEUE("writes", writes),
 	QUEUE("flushes", flushes),
+	QUEUE("discards", discards),
+	QUEUE("write_zeroes", write_zeroes),
+	QUEUE("secure_erases", secure_erases),
 	QUEUE("others", others),
 	QUEUE("read_bytes", read_bytes),
 	QUEUE("written_bytes", written_bytes),
+	QUEUE("discarded_bytes", discarded_bytes),
+	QUEUE("zeroed_bytes", zeroed_bytes),
 	QUEUE("errors", errors),
 	QUEUE("kicks_suppressed", kicks_suppressed),
 	QUEUE("batches", batches),
@@ -84,6 +89,12 @@ static json_t *stats_latency(const struct virtio_blk_stats *s)
 	return list;
 }
 
+static u64 stats_requests(const struct virtio_blk_stats *s)
+{
+	return s->reads + s->writes + s->flushes + s->discards +
+	       s->write_zeroes + s->secure_erases + s->others;
+}
+
 static json_t *stats_queue(const struct virtio_blk *blk, unsigned int q)
 {
 	const struct virtio_blk_stats *s = virtio_blk_stats(blk, q);
@@ -91,7 +102,7 @@ static json_t *stats_queue(const struct virtio_blk *blk, unsigned int q)
 		"{s:i, s:s, s:I, s:I, s:I}",
 		"index", (int)q,
 		"iothread", iothread_name(virtio_blk_thread(blk, q)),
-		"requests", number(s->reads + s->writes + s->flushes + s->others),
+		"requests", number(stats_requests(s)),
 		"merged", number(disk_queue_merged(virtio_blk_disk_queue(blk, q))),
 		"kicks", number(virtio_blk_kicks(blk, q)));
 

@@ -12,6 +12,7 @@
  */
 #include "disk/aio_context.h"
 #include "disk/backend.h"
+#include "disk/erase.h"
 #include "disk/image.h"
 #include "log.h"
 #include <errno.h>
@@ -39,6 +40,7 @@ _Static_assert(sizeof(struct aio_req) == AIO_LINE, "one line per request");
 struct aio_disk {
 	struct image image;
 	const struct aio_engine *engine;
+	struct eraser *eraser;
 	bool ignore_flush;
 };
 
@@ -47,9 +49,12 @@ struct aio_queue {
 	struct aio_context *ctx;
 	const struct image *image;
 	struct aio_req *reqs;
+	struct erase_job *jobs;	/* by tag, too */
+	struct eraser *eraser;
+	struct iothread *thread;
 	u64 offset_mask;
 	u64 mem_mask;
-	int durable_flags;	/* of a write that is to be durable */
+	int rw_flags[2];	/* [1]: of a write that is to be durable */
 	bool no_flush;		/* nothing to flush, or not wanted */
 };
 
@@ -57,6 +62,9 @@ static bool aio_is_aligned(const struct aio_queue *aq, const struct aio_req *ar)
 {
 	u64 bases = 0, lens = 0;
 
+	/* Its length is what is left, which is in whole blocks. */
+	if (ar->niov == 1)
+		return !((u64)(unsigned long)ar->iov->iov_base & aq->mem_mask);
 	for (u32 i = 0; i < ar->niov; i++) {
 		bases |= (u64)(unsigned long)ar->iov[i].iov_base;
 		lens |= ar->iov[i].iov_len;
@@ -166,7 +174,6 @@ static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
 
 	aio_set_buffers(ar);
 	iocb->aio_fildes = aq->image->fd;
-	iocb->aio_rw_flags = req->durable ? aq->durable_flags : 0;
 	iocb->u.c.offset = (long long)offset;
 	if ((offset | ar->left) & aq->offset_mask)
 		return aio_prepare_small(aq, ar, offset);
@@ -299,6 +306,30 @@ static void aio_complete(struct aio_call *call, long res)
 
 /* --- staging ------------------------------------------------------------- */
 
+static void aio_stage_flush(struct aio_queue *aq, struct aio_req *ar)
+{
+	ar->left = 0;
+	if (aq->no_flush) {
+		aio_call_defer(aq->ctx, &ar->call, 0);
+		return;
+	}
+	aio_prepare_flush(aq, ar);
+	aio_call_stage(aq->ctx, &ar->call, true);
+}
+
+/* All but reads and writes. */
+static void aio_stage_other(struct aio_queue *aq, struct disk_req *req)
+{
+	struct aio_req *ar = &aq->reqs[req->tag];
+
+	if (req->op != DISK_FLUSH) {
+		erase_start(aq->eraser, &aq->jobs[req->tag], req, aq->thread);
+		return;
+	}
+	ar->req = req;
+	aio_stage_flush(aq, ar);
+}
+
 static void aio_stage(struct disk_queue *q, struct disk_req *req)
 {
 	struct aio_queue *aq = q->priv;
@@ -306,20 +337,15 @@ static void aio_stage(struct disk_queue *q, struct disk_req *req)
 	int err;
 
 	assert(!ar->req);
-	ar->req = req;
-	if (req->op == DISK_FLUSH) {
-		ar->left = 0;
-		if (aq->no_flush) {
-			aio_call_defer(aq->ctx, &ar->call, 0);
-			return;
-		}
-		aio_prepare_flush(aq, ar);
-		aio_call_stage(aq->ctx, &ar->call, true);
+	if (req->op > DISK_WRITE) {
+		aio_stage_other(aq, req);
 		return;
 	}
+	ar->req = req;
 	ar->iov = req->iov;
 	ar->niov = req->niov;
 	ar->left = req->len;
+	ar->call.iocb.aio_rw_flags = aq->rw_flags[req->durable];
 	err = aio_prepare_rw(aq, ar);
 	if (err)
 		aio_call_defer(aq->ctx, &ar->call, err);
@@ -344,6 +370,15 @@ static struct aio_req *aio_reqs_new(struct aio_queue *aq, unsigned int depth)
 	return reqs;
 }
 
+static void aio_queue_free(struct aio_queue *aq)
+{
+	if (!aq)
+		return;
+	free(aq->reqs);
+	free(aq->jobs);
+	free(aq);
+}
+
 static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 {
 	const struct aio_disk *ad = q->disk->priv;
@@ -365,11 +400,14 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 		.image = image,
 		.offset_mask = image->offset_align - 1,
 		.mem_mask = image->mem_align - 1,
-		.durable_flags = ad->ignore_flush ? 0 : RWF_DSYNC,
+		.rw_flags = { 0, ad->ignore_flush ? 0 : RWF_DSYNC },
 		.no_flush = q->disk->info.readonly || ad->ignore_flush,
 	};
+	aq->eraser = ad->eraser;
+	aq->thread = thread;
+	aq->jobs = calloc(q->depth, sizeof(*aq->jobs));
 	aq->reqs = aio_reqs_new(aq, q->depth);
-	if (!aq->reqs)
+	if (!aq->jobs || !aq->reqs)
 		goto no_memory;
 	q->priv = aq;
 	q->stats = &ctx->stats;
@@ -377,7 +415,7 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 no_memory:
 	log_error("--disk %s: no memory for %u requests; use a smaller queue-size",
 		  image->path, q->depth);
-	free(aq);
+	aio_queue_free(aq);
 	aio_context_put(ctx);
 	return -ENOMEM;
 }
@@ -387,10 +425,9 @@ static void aio_queue_exit(struct disk_queue *q)
 	struct aio_queue *aq = q->priv;
 
 	for (unsigned int i = 0; i < q->depth; i++)
-		assert(!aq->reqs[i].req);
+		assert(!aq->reqs[i].req && !aq->jobs[i].req);
 	aio_context_put(aq->ctx);
-	free(aq->reqs);
-	free(aq);
+	aio_queue_free(aq);
 }
 
 static bool aio_match(const char *path)
@@ -438,6 +475,10 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 		return -ENOMEM;
 	}
 	err = image_open(&ad->image, &disk->info, params);
+	if (!err) {
+		erase_probe(&ad->image, &disk->info, params);
+		err = eraser_new(&ad->eraser, &ad->image, &disk->info, params);
+	}
 	if (err) {
 		image_close(&ad->image);
 		free(ad);
@@ -457,6 +498,7 @@ static void aio_close(struct disk *disk)
 {
 	struct aio_disk *ad = disk->priv;
 
+	eraser_free(ad->eraser);
 	image_close(&ad->image);
 	free(ad);
 }

@@ -123,7 +123,7 @@ int aio_context_start(struct iothread_client *c);
 /* The first @n of pending are the engine's now. */
 void aio_unpend(struct aio_context *ctx, unsigned int n);
 void aio_complete_deferred(struct aio_context *ctx);
-/* A number from /proc/sys, 0 if there is none. */
+/* A number from /proc/sys or /sys, 0 if there is none. */
 unsigned long long aio_sysctl(const char *path);
 
 /* A reap that found @n. */

@@ -119,24 +119,40 @@ void disk_queue_free(struct disk_queue *q)
 	free(q);
 }
 
+static inline void disk_check_range(const struct disk_queue *q,
+				    const struct disk_req *req)
+{
+	assert(!((req->offset | req->len) & SECTOR_MASK));
+	assert(req->len <= q->disk->info.size &&
+	       req->offset <= q->disk->info.size - req->len);
+}
+
+/* All but reads and writes.  What came before goes before it. */
+static void disk_stage_other(struct disk_queue *q, struct disk_req *req)
+{
+	if (req->op != DISK_FLUSH)
+		disk_check_range(q, req);
+	disk_unplug(q);
+	q->ops->stage(q, req);
+}
+
 void disk_stage(struct disk_queue *q, struct disk_req *req)
 {
 	assert(req->tag < q->depth);
-	if (req->op != DISK_FLUSH) {
-		assert(!((req->offset | req->len) & SECTOR_MASK));
-		assert(req->len <= q->disk->info.size &&
-		       req->offset <= q->disk->info.size - req->len);
-	}
 	req->merged = NULL;
-	if (req->op != DISK_FLUSH && q->disk->merge) {
-		if (disk_merge(q, req))
-			return;
-		disk_unplug(q);
-		q->held = req;
+	if (req->op > DISK_WRITE) {
+		disk_stage_other(q, req);
 		return;
 	}
-	disk_unplug(q);		/* a flush covers what came before it */
-	q->ops->stage(q, req);
+	disk_check_range(q, req);
+	if (!q->disk->merge) {
+		q->ops->stage(q, req);
+		return;
+	}
+	if (disk_merge(q, req))
+		return;
+	disk_unplug(q);
+	q->held = req;
 }
 
 void disk_unplug(struct disk_queue *q)

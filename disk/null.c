@@ -13,6 +13,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define ERASE_MAX (1u << 30)	/* as for files */
+
 struct null_queue {
 	struct iothread_client client;	/* first: found from it */
 	struct disk_thread_stats stats;
@@ -52,6 +54,17 @@ static u64 null_size(const char *s)
 	return size;
 }
 
+static void null_offer_erasure(struct disk_info *info,
+			       const struct disk_params *params)
+{
+	info->zeroes_max = ERASE_MAX;
+	if (!params->discard)
+		return;
+	info->discard_max = ERASE_MAX;
+	info->discard_align = info->block_size;
+	info->zeroes_unmap = true;
+}
+
 static int null_open(struct disk *disk, const struct disk_params *params)
 {
 	u64 size = null_size(params->path + 5);
@@ -73,6 +86,8 @@ static int null_open(struct disk *disk, const struct disk_params *params)
 		.readonly = params->readonly,
 		.direct = true,
 	};
+	if (!params->readonly)
+		null_offer_erasure(&disk->info, params);
 	return 0;
 }
 

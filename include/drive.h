@@ -27,6 +27,7 @@ struct drive {
 	bool lock;
 	bool merge;
 	struct option_choice format;
+	bool discard;
 	struct option_choice aio;
 	struct option_choice cache;
 	struct option_choice poll;

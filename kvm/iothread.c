@@ -33,12 +33,13 @@
 #define POLL_PREEMPTED_NS 500000	/* no turn, no timer tick takes so long */
 #define POLL_REST 64			/* then no polling for so many times that */
 
-/* What another thread wants done on this one; lives on the caller's stack. */
-struct iothread_request {
+/* A post whose sender waits; lives on the caller's stack. */
+struct iothread_call {
+	struct iothread_post post;	/* first: found from it */
+	struct iothread *thread;
 	void (*fn)(void *arg);
 	void *arg;
 	bool done;
-	struct iothread_request *next;
 };
 
 struct iothread {
@@ -60,9 +61,9 @@ struct iothread {
 	bool stop;
 	bool started;
 	pthread_t thread;
-	pthread_mutex_t lock;	/* guards requests and their done */
+	pthread_mutex_t lock;	/* guards posts, and done of those who wait */
 	pthread_cond_t done;
-	struct iothread_request *requests;
+	struct iothread_post *posts;
 };
 
 #define iothread_for_each(c, t) \
@@ -330,21 +331,18 @@ static void iothread_wait(struct iothread *t)
 
 static void iothread_serve(struct iothread *t)
 {
-	struct iothread_request *r, *next;
+	struct iothread_post *p, *next;
 
 	pthread_mutex_lock(&t->lock);
 	write_once(&t->attention, false);
-	r = t->requests;
-	t->requests = NULL;
+	p = t->posts;
+	t->posts = NULL;
 	pthread_mutex_unlock(&t->lock);
 
-	for (; r; r = next) {
-		next = r->next;
-		r->fn(r->arg);
-		pthread_mutex_lock(&t->lock);
-		r->done = true;
-		pthread_cond_broadcast(&t->done);
-		pthread_mutex_unlock(&t->lock);
+	t->clock.now = 0;
+	for (; p; p = next) {
+		next = p->next;
+		p->fn(p);
 	}
 }
 
@@ -409,20 +407,44 @@ void iothread_stop(struct iothread *t)
 	t->started = false;
 }
 
+void iothread_post(struct iothread *t, struct iothread_post *post)
+{
+	pthread_mutex_lock(&t->lock);
+	post->next = t->posts;
+	t->posts = post;
+	write_once(&t->attention, true);
+	event_signal(t->wake_fd);
+	pthread_mutex_unlock(&t->lock);
+}
+
+static void iothread_run_call(struct iothread_post *post)
+{
+	struct iothread_call *call = (struct iothread_call *)post;
+	struct iothread *t = call->thread;
+
+	call->fn(call->arg);
+	pthread_mutex_lock(&t->lock);
+	call->done = true;
+	pthread_cond_broadcast(&t->done);
+	pthread_mutex_unlock(&t->lock);
+}
+
 void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg)
 {
-	struct iothread_request request = { .fn = fn, .arg = arg };
+	struct iothread_call call = {
+		.post.fn = iothread_run_call,
+		.thread = t,
+		.fn = fn,
+		.arg = arg,
+	};
 
 	if (!t->started) {
 		fn(arg);
 		return;
 	}
+	iothread_post(t, &call.post);
 	pthread_mutex_lock(&t->lock);
-	request.next = t->requests;
-	t->requests = &request; /* cppcheck-suppress autoVariables */
-	write_once(&t->attention, true);
-	event_signal(t->wake_fd);
-	while (!request.done)
+	while (!call.done)
 		pthread_cond_wait(&t->done, &t->lock);
 	pthread_mutex_unlock(&t->lock);
 }

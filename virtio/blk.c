@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * virtio-blk requests (virtio 1.2, 5.2.6): decode, check, hand to the disk,
- * complete once.
+ * complete once.  Reads, writes and flushes are here, the rest in blk_other.c.
  *
  * Everything here runs on the queue's I/O thread, and touches this queue alone.
  */
@@ -10,8 +10,10 @@
 #include "disk/disk.h"
 #include "kvm/iothread.h"
 #include "log.h"
+#include "virtio/blk_buffers.h"
 #include "virtio/blk_queue.h"
 #include "virtio/device.h"
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,74 +26,6 @@ static struct blk_queue *to_blk_queue(struct iothread_client *c)
 {
 	return (struct blk_queue *)((char *)c -
 				    offsetof(struct blk_queue, client));
-}
-
-/* Buffers of a request that are not used up yet. */
-struct buffers {
-	struct iovec *iov;
-	unsigned int n;
-};
-
-/* As nearly every driver does it: the header has a buffer of its own. */
-static bool buffers_take_whole(struct buffers *b, void *to, size_t len)
-{
-	if (!b->n || b->iov->iov_len != len)
-		return false;
-	memcpy(to, b->iov->iov_base, len);
-	b->iov++;
-	b->n--;
-	return true;
-}
-
-/* Copy the next @len bytes out; false if there are fewer. */
-static bool buffers_take(struct buffers *b, void *to, size_t len)
-{
-	u8 *dst = to;
-
-	while (len) {
-		size_t part;
-
-		if (!b->n)
-			return false;
-		part = b->iov->iov_len < len ? b->iov->iov_len : len;
-		memcpy(dst, b->iov->iov_base, part);
-		dst += part;
-		len -= part;
-		b->iov->iov_base = (u8 *)b->iov->iov_base + part;
-		b->iov->iov_len -= part;
-		if (!b->iov->iov_len) {
-			b->iov++;
-			b->n--;
-		}
-	}
-	return true;
-}
-
-/* Cut off the last byte and return where it is; NULL if there is none. */
-static u8 *buffers_cut_last(struct buffers *b)
-{
-	while (b->n) {
-		struct iovec *last = &b->iov[b->n - 1];
-
-		if (last->iov_len) {
-			u8 *byte = (u8 *)last->iov_base + last->iov_len - 1;
-
-			if (!--last->iov_len)
-				b->n--;
-			return byte;
-		}
-		b->n--;
-	}
-	return NULL;
-}
-
-static u64 buffers_len(const struct buffers *b)
-{
-	u64 len = 0;
-
-	for (unsigned int i = 0; i < b->n; i++)
-		len += b->iov[i].iov_len;
-	return len;
 }
 
 static struct blk_request *blk_request_get(struct blk_queue *q)
@@ -133,6 +67,11 @@ blk_complete(struct blk_request *req, u8 status, u32 written)
 	blk_request_put(q, req);
 }
 
+void blk_end(struct blk_request *req, u8 status, u32 written)
+{
+	blk_complete(req, status, written);
+}
+
 static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
 			 int err)
 {
@@ -140,6 +79,9 @@ static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
 		[DISK_READ] = "read",
 		[DISK_WRITE] = "write",
 		[DISK_FLUSH] = "flush",
+		[DISK_DISCARD] = "discard",
+		[DISK_WRITE_ZEROES] = "zeroing",
+		[DISK_SECURE_ERASE] = "secure erasure",
 	};
 
 	if (__atomic_exchange_n(&q->blk->complained, true, __ATOMIC_RELAXED))
@@ -150,6 +92,15 @@ static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
 		  (unsigned long long)disk->offset, strerror(-err));
 }
 
+/* That the host cannot is no failure of its own. */
+static u8 blk_failed(struct blk_queue *q, const struct disk_req *disk, int err)
+{
+	if (err == -EOPNOTSUPP && disk->op == DISK_SECURE_ERASE)
+		return VIRTIO_BLK_S_UNSUPP;
+	blk_complain(q, disk, err);
+	return VIRTIO_BLK_S_IOERR;
+}
+
 static void blk_done(struct disk_req *disk, int err)
 {
 	struct blk_request *req = (struct blk_request *)disk;
@@ -157,29 +108,11 @@ static void blk_done(struct disk_req *disk, int err)
 	u32 written = 0;
 
 	if (err) {
-		blk_complain(req->queue, disk, err);
-		status = VIRTIO_BLK_S_IOERR;
+		status = blk_failed(req->queue, disk, err);
 	} else if (disk->op == DISK_READ) {
 		written = (u32)disk->len;
 	}
 	blk_complete(req, status, written);
-}
-
-static void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
-		      const struct buffers *data, u64 len)
-{
-	req->disk.op = op;
-	req->disk.offset = offset;
-	req->disk.len = len;
-	req->disk.iov = data->iov;
-	req->disk.niov = data->n;
-	disk_stage(req->queue->disk_queue, &req->disk);
-}
-
-static bool blk_range_ok(const struct virtio_blk *blk, u64 sector, u64 len)
-{
-	return !(len % SECTOR_SIZE) && sector <= blk->sectors &&
-	       len >> SECTOR_SHIFT <= blk->sectors - sector;
 }
 
 static void blk_read(struct blk_request *req, u64 sector,
@@ -231,24 +164,6 @@ static void blk_flush(struct blk_request *req)
 	blk_stage(req, DISK_FLUSH, 0, &nothing, 0);
 }
 
-/* 5.2.6: up to 20 bytes of serial number, ended by 0 if shorter. */
-static void blk_get_id(struct blk_request *req, const struct buffers *data)
-{
-	const struct virtio_blk *blk = req->queue->blk;
-	size_t done = 0;
-
-	counter_add(&req->queue->stats.others, 1);
-	for (unsigned int i = 0; i < data->n && done < sizeof(blk->serial); i++) {
-		size_t part = sizeof(blk->serial) - done;
-
-		if (part > data->iov[i].iov_len)
-			part = data->iov[i].iov_len;
-		memcpy(data->iov[i].iov_base, blk->serial + done, part);
-		done += part;
-	}
-	blk_complete(req, VIRTIO_BLK_S_OK, (u32)done);
-}
-
 /*
  * Take header and status off the chain, wherever the driver put their
  * boundaries (2.7.4: no assumption about framing), and do what it says.
@@ -282,12 +197,9 @@ static const char *blk_handle(struct blk_request *req,
 	case VIRTIO_BLK_T_FLUSH:
 		blk_flush(req);
 		break;
-	case VIRTIO_BLK_T_GET_ID:
-		blk_get_id(req, &in);
-		break;
 	default:
-		counter_add(&req->queue->stats.others, 1);
-		blk_complete(req, VIRTIO_BLK_S_UNSUPP, 0);
+		blk_other(req, le32_to_cpu((__force __le32)header.type), out,
+			  in);
 	}
 	return NULL;
 }

@@ -140,12 +140,48 @@ static u64 blk_features(const struct disk_info *info)
 
 	if (info->readonly)
 		features |= 1ULL << VIRTIO_BLK_F_RO;
+	if (info->discard_max)
+		features |= 1ULL << VIRTIO_BLK_F_DISCARD;
+	if (info->zeroes_max)
+		features |= 1ULL << VIRTIO_BLK_F_WRITE_ZEROES;
+	if (info->secure_erase_max)
+		features |= 1ULL << VIRTIO_BLK_F_SECURE_ERASE;
 	return features;
 }
 
 static u8 log2_of(u32 value)
 {
 	return (u8)(31 - __builtin_clz(value));
+}
+
+static __virtio32 blk_sectors(u64 bytes)
+{
+	return (__force __virtio32)cpu_to_le32((u32)(bytes >> SECTOR_SHIFT));
+}
+
+/* Fields of what is not offered are 0. */
+static void blk_fill_erasure(struct virtio_blk_config *c,
+			     const struct disk_info *info)
+{
+	const __virtio32 one = (__force __virtio32)cpu_to_le32(1);
+
+	if (info->discard_max) {
+		c->max_discard_sectors = blk_sectors(info->discard_max);
+		c->max_discard_seg = one;
+		c->discard_sector_alignment = blk_sectors(info->discard_align);
+	}
+	if (info->zeroes_max) {
+		c->max_write_zeroes_sectors = blk_sectors(info->zeroes_max);
+		c->max_write_zeroes_seg = one;
+		c->write_zeroes_may_unmap = info->zeroes_unmap;
+	}
+	if (info->secure_erase_max) {
+		c->max_secure_erase_sectors =
+			blk_sectors(info->secure_erase_max);
+		c->max_secure_erase_seg = one;
+		c->secure_erase_sector_alignment =
+			blk_sectors(info->discard_align);
+	}
 }
 
 /* 5.2.4; uapi declares the fields as guest-endian, modern devices are LE. */
@@ -166,6 +202,7 @@ static void blk_fill_config(struct virtio_blk *blk,
 	c->opt_io_size =
 		(__force __virtio32)cpu_to_le32(info->optimal_size / block);
 	blk_set_write_through(blk, !info->write_cache);
+	blk_fill_erasure(c, info);
 	c->num_queues = (__force __virtio16)cpu_to_le16((u16)params->nqueues);
 }
 

@@ -9,6 +9,7 @@
 #include "disk/disk.h"
 #include "kvm/iothread.h"
 #include "virtio/blk.h"
+#include "virtio/blk_buffers.h"
 #include "virtio/device.h"
 #include "virtio/pace.h"
 #include <linux/virtio_blk.h>
@@ -79,10 +80,33 @@ extern const struct iothread_ops virtio_blk_queue_ops;
 int blk_queue_alloc(struct blk_queue *q, unsigned int depth);
 void blk_queue_free(struct blk_queue *q);
 
+/* blk_other.c: neither read, write nor flush. */
+void blk_other(struct blk_request *req, u32 type, struct buffers out,
+	       struct buffers in);
+/* blk.c: complete it; @written bytes at the start of its buffers hold data. */
+void blk_end(struct blk_request *req, u8 status, u32 written);
+
 /* Whether no request is in flight. */
 static inline bool blk_queue_idle(const struct blk_queue *q)
 {
 	return q->nfree == q->depth;
+}
+
+static inline void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
+			     const struct buffers *data, u64 len)
+{
+	req->disk.op = op;
+	req->disk.offset = offset;
+	req->disk.len = len;
+	req->disk.iov = data->iov;
+	req->disk.niov = data->n;
+	disk_stage(req->queue->disk_queue, &req->disk);
+}
+
+static inline bool blk_range_ok(const struct virtio_blk *blk, u64 sector, u64 len)
+{
+	return !(len % SECTOR_SIZE) && sector <= blk->sectors &&
+	       len >> SECTOR_SHIFT <= blk->sectors - sector;
 }
 
 static inline unsigned int blk_queue_index(const struct blk_queue *q)

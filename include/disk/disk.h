@@ -23,7 +23,11 @@ struct iothread;
 enum disk_op {
 	DISK_READ,
 	DISK_WRITE,
-	DISK_FLUSH,	/* covers every write that was done before it is staged */
+	DISK_FLUSH,	/* covers all that was done before it is staged */
+	/* Of a range, without buffers; only what disk_info offers. */
+	DISK_DISCARD,	/* what it holds is of no use any more */
+	DISK_WRITE_ZEROES,
+	DISK_SECURE_ERASE, /* -EOPNOTSUPP: the host cannot, after all */
 };
 
 /* How I/O on a file reaches the kernel. */
@@ -46,7 +50,8 @@ enum disk_cache {
 struct disk_req {
 	enum disk_op op;
 	u16 tag;		/* below the queue's depth, unique in flight */
-	bool durable;		/* a write is on the medium when it is done */
+	bool durable;		/* what is written is on the medium when done */
+	bool unmap;		/* zeroing may give the space back */
 	u32 niov;
 	u64 offset;		/* bytes, multiple of 512; offset + len <= size */
 	u64 len;		/* bytes, multiple of 512, sum of iov */
@@ -64,6 +69,7 @@ struct disk_params {
 	bool lock;		/* OFD lock: exclusive, shared if readonly */
 	bool merge;		/* adjacent requests become one */
 	bool raw;		/* whatever it begins with */
+	bool discard;		/* space may be given back */
 	enum disk_engine engine;
 	enum disk_cache cache;
 };
@@ -74,6 +80,12 @@ struct disk_info {
 	u32 block_size;		/* bytes that can be written alone: 512..4096 */
 	u32 physical_size;	/* bytes that are written without read; >= block_size */
 	u32 optimal_size;	/* bytes of a good transfer, 0: unknown */
+	/* The longest discard and so on, in bytes; 0: not offered. */
+	u64 discard_max;
+	u64 zeroes_max;
+	u64 secure_erase_max;
+	u32 discard_align;	/* what is smaller the host may keep */
+	bool zeroes_unmap;	/* zeroing can give space back */
 	bool readonly;
 	bool direct;		/* O_DIRECT: the host's page cache is bypassed */
 	bool write_cache;	/* the guest is to flush, unless it says otherwise */

@@ -2,7 +2,7 @@
 /*
  * An I/O thread: one event loop that owns its clients (virtqueues, AIO
  * contexts).  Nothing a client owns is touched by another thread while the
- * thread runs, except through iothread_call().
+ * thread runs, except through iothread_call() and iothread_post().
  *
  * One turn of the loop:
  *	take	each client takes the requests that are there, and stages
@@ -85,6 +85,14 @@ int iothread_start(struct iothread *t);
 /* Ends the loop after the current turn and joins.  Idle when not started. */
 void iothread_stop(struct iothread *t);
 
+/* What another thread wants done on this one; not touched once fn runs. */
+struct iothread_post {
+	void (*fn)(struct iothread_post *post);
+	struct iothread_post *next;	/* the thread's */
+};
+
+/* Have @post->fn run on the thread, between two turns.  Any thread. */
+void iothread_post(struct iothread *t, struct iothread_post *post);
 /* Run @fn(@arg) on the thread, between two turns, and wait for its end. */
 void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg);
 

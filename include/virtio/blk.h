@@ -37,9 +37,14 @@ struct virtio_blk_stats {
 	u64 reads;
 	u64 writes;
 	u64 flushes;
+	u64 discards;
+	u64 write_zeroes;
+	u64 secure_erases;
 	u64 others;		/* GET_ID and unknown types */
 	u64 read_bytes;
 	u64 written_bytes;
+	u64 discarded_bytes;	/* erased securely, too */
+	u64 zeroed_bytes;
 	u64 errors;		/* completed with IOERR or UNSUPP */
 	u64 batches;		/* looks at the avail ring that found requests */
 	u64 publications;	/* of the used index */
@@ -54,7 +59,7 @@ struct virtio_blk_stats {
 };
 
 /* The configuration space and class for the transport. */
-#define VIRTIO_BLK_CONFIG_LEN 60	/* 5.2.4, up to write_zeroes */
+#define VIRTIO_BLK_CONFIG_LEN 72	/* 5.2.4, up to secure_erase */
 #define VIRTIO_BLK_CLASS_CODE 0x018000	/* mass storage, other */
 
 /* The threads must not run yet.  0 or -errno. */

@@ -136,6 +136,60 @@ static void case_cache(void)
 	CHECK(queue_do(&q, T_OUT, 48, data, sizeof(data)) == S_OK);
 }
 
+static u8 erase(u32 type, u64 sector, u32 sectors, u32 flags)
+{
+	static struct range range;
+
+	range = (struct range){ sector, sectors, flags };
+	return queue_do(&q, type, 0, &range, sizeof(range));
+}
+
+static bool zero(u64 sector)
+{
+	memset(back, 'x', SECTOR);
+	if (queue_do(&q, T_IN, sector, back, SECTOR) != S_OK)
+		return false;
+	for (u32 i = 0; i < SECTOR; i++)
+		if (back[i])
+			return false;
+	return true;
+}
+
+/* An image full of data: the runner looks at its space afterwards. */
+static void case_erase(void)
+{
+	u32 most;
+
+	device_find(&dev, 0);
+	device_negotiate(&dev, F_VERSION_1 | F_BLK_FLUSH | F_BLK_DISCARD |
+			       F_BLK_WRITE_ZEROES);
+	queue_setup(&dev, &q, 0, 64, NO_VECTOR);
+	device_ok(&dev);
+	if (!param("discard", 1)) {
+		CHECK(!(device_offered(&dev) & F_BLK_DISCARD));
+		CHECK(erase(T_DISCARD, 0, 2048, 0) == S_UNSUPP);
+		CHECK(erase(T_WRITE_ZEROES, 512, 512, 1) == S_OK);
+		CHECK(zero(512) && zero(1023));
+		return;
+	}
+	CHECK(device_offered(&dev) & F_BLK_DISCARD);
+	CHECK(read32(dev.config + C_MAX_DISCARD_SEG) == 1);
+	most = read32(dev.config + C_MAX_DISCARD_SECTORS);
+	CHECK(most >= 2048);
+	CHECK(read32(dev.config + C_MAX_WRITE_ZEROES_SECTORS) >= 2048);
+	CHECK(erase(T_DISCARD, 512, 512, 0) == S_OK);
+	CHECK(erase(T_WRITE_ZEROES, 1024, 256, 1) == S_OK);
+	CHECK(erase(T_WRITE_ZEROES, 1280, 255, 0) == S_OK);
+	CHECK(zero(512) && zero(1023) && zero(1024) && zero(1280) && zero(1534));
+	CHECK(!zero(511) && !zero(1535));
+	CHECK(erase(T_DISCARD, 2047, 2, 0) == S_IOERR);
+	CHECK(erase(T_DISCARD, 0, most + 1, 0) == S_IOERR);
+	CHECK(erase(T_DISCARD, 0, 8, 1) == S_UNSUPP);
+	CHECK(erase(T_WRITE_ZEROES, 0, 8, 2) == S_UNSUPP);
+	CHECK(!zero(0));
+	CHECK(queue_do(&q, T_FLUSH, 0, NULL, 0) == S_OK);
+}
+
 /* Buffers that O_DIRECT does not take, and framing that no driver uses. */
 static void case_framing(void)
 {
@@ -457,6 +511,7 @@ const struct payload_case blk_cases[] = {
 	{ "null", case_null },
 	{ "ro", case_ro },
 	{ "cache", case_cache },
+	{ "erase", case_erase },
 	{ "framing", case_framing },
 	{ "indirect", case_indirect },
 	{ "intx", case_intx },

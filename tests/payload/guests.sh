@@ -97,6 +97,7 @@ disk_guests() {
 		try "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
 	done
 	cache_guests
+	erase_guests
 	engine_guests "$disk"
 	thread_guests "$disk"
 }
@@ -133,6 +134,31 @@ cache_guests() {
 			unsafe 1 0 0 0 1
 		TABLE
 	done
+}
+
+# What a guest discards is space that the image gives back; what it zeroes may be.
+erase_guests() {
+	local engine wrong kept image=$dir/erase.img
+
+	for engine in native io_uring threads; do
+		wanted "virtio-blk: discards and zeroes, aio=$engine" || continue
+		head -c 1M /dev/urandom >"$image"
+		sync "$image"
+		guest erase --disk "$image,queues=1,aio=$engine"
+		wrong=$(verdict 0 "$(grep -c "native is used" "$err")")
+		kept=$(($(stat -c %b "$image") * 512))
+		[ "$kept" -le $((640 << 10)) ] || wrong+=" $kept bytes are left."
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	done
+	if wanted "virtio-blk: discard=off"; then
+		head -c 1M /dev/urandom >"$image"
+		sync "$image"
+		guest "erase discard=0" --disk "$image,queues=1,discard=off"
+		wrong=$(verdict 0 0)
+		kept=$(($(stat -c %b "$image") * 512))
+		[ "$kept" -ge $((1 << 20)) ] || wrong+=" only $kept bytes are left."
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
 }
 
 # The same guest on each engine; io_uring may be forbidden here.

@@ -214,7 +214,8 @@ void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
 	struct request *r = &q->request[slot];
 	u16 first = (u16)(3 * slot), base = q->use_indirect ? 0 : first;
 	struct desc *d = q->use_indirect ? q->indirect[slot] : &q->desc[first];
-	u16 dir = type == T_OUT ? 0 : DESC_WRITE;
+	u16 dir = type == T_OUT || type == T_DISCARD || type == T_WRITE_ZEROES ?
+		0 : DESC_WRITE;
 	u32 n = 0;
 
 	r->type = type;

@@ -23,6 +23,8 @@
 #define F_BLK_FLUSH (1ull << 9)
 #define F_BLK_CONFIG_WCE (1ull << 11)
 #define F_BLK_MQ (1ull << 12)
+#define F_BLK_DISCARD (1ull << 13)
+#define F_BLK_WRITE_ZEROES (1ull << 14)
 #define F_BLK_LIFETIME (1ull << 15)
 #define F_INDIRECT (1ull << 28)
 #define F_EVENT_IDX (1ull << 29)
@@ -34,6 +36,8 @@
 #define T_OUT 1
 #define T_FLUSH 4
 #define T_GET_ID 8
+#define T_DISCARD 11
+#define T_WRITE_ZEROES 13
 #define S_OK 0
 #define S_IOERR 1
 #define S_UNSUPP 2
@@ -64,6 +68,9 @@
 
 /* Configuration space: offsets in 5.2.4 */
 #define C_WRITEBACK 32
+#define C_MAX_DISCARD_SECTORS 36
+#define C_MAX_DISCARD_SEG 40
+#define C_MAX_WRITE_ZEROES_SECTORS 48
 
 struct desc {
 	u64 addr;
@@ -81,6 +88,12 @@ struct used {
 		u32 id, len;
 	} ring[QUEUE_SIZE_MAX];
 	u16 avail_event;
+};
+
+/* 5.2.6: a range to discard or zero */
+struct range {
+	u64 sector;
+	u32 sectors, flags;
 };
 
 /* A request of one slot. */

@@ -189,6 +189,16 @@ static bool memory_match(const char *path)
 	return !strncmp(path, "memory:", 7);
 }
 
+/* Limits that are all different. */
+static void fault_offer_erasure(struct disk_info *info)
+{
+	info->discard_max = 512 << 10;
+	info->discard_align = 8192;
+	info->zeroes_max = 256 << 10;
+	info->zeroes_unmap = true;
+	info->secure_erase_max = 128 << 10;
+}
+
 static int memory_open(struct disk *disk, const struct disk_params *params)
 {
 	u64 size = strtoull(params->path + 7, NULL, 0);
@@ -199,6 +209,8 @@ static int memory_open(struct disk *disk, const struct disk_params *params)
 		.physical_size = 512,
 		.readonly = params->readonly,
 	};
+	if (params->discard)
+		fault_offer_erasure(&disk->info);
 	disk->priv = calloc(1, size);
 	return disk->priv ? 0 : -ENOMEM;
 }
@@ -220,8 +232,13 @@ static void memory_transfer(const struct memory_queue *mq,
 {
 	char *data = mq->data + req->offset;
 
-	fault_host.durable += req->op == DISK_WRITE && req->durable;
-	if (req->op == DISK_FLUSH)
+	if (req->op == DISK_WRITE && req->durable)
+		__atomic_add_fetch(&fault_host.durable, 1, __ATOMIC_RELAXED);
+	if (req->op > DISK_FLUSH) {
+		fault_host.erased = *req;
+		memset(data, 0, req->len);
+	}
+	if (req->op > DISK_WRITE)
 		return;
 	for (u32 i = 0; i < req->niov; i++) {
 		const struct iovec *iov = &req->iov[i];

@@ -12,7 +12,8 @@
  * And a host: io_setup(), io_submit() and io_getevents() of libaio, and statx(),
  * are replaced by ones that do what struct fault_host says; all zero, they are
  * transparent.  So are, by fault_engine.c, liburing's set-up and submission,
- * preadv(), pwritev2() and fdatasync().
+ * preadv(), pwritev2() and fdatasync(), and, by fault_erase.c, fallocate(),
+ * pwrite() and ioctl().
  */
 #ifndef LKVM_TESTS_FAULT_DISK_H
 #define LKVM_TESTS_FAULT_DISK_H
@@ -42,11 +43,21 @@ struct fault_host {
 	unsigned int uring_entries;	/* submissions at most, and twice that */
 	bool hold;		/* preadv() and pwritev2() wait meanwhile */
 
+	/* fault_erase.c */
+	int no_punch;		/* errno of such an fallocate() */
+	int no_zero_range;
+	bool secure;		/* block devices can erase securely, ... */
+	u64 secure_range[2];	/* ... as this one, lately */
+
 	unsigned int submits;	/* calls, counted */
+	struct disk_req erased;	/* the last one, of a disk in memory */
 	unsigned int durable;	/* writes with RWF_DSYNC */
 	unsigned int syncs;	/* fdatasync, by whatever call */
 	unsigned int unheard;	/* iocbs submitted without a signal */
 	unsigned int unheard_flushes;	/* of them, flushes */
+	unsigned int punches;
+	unsigned int zero_ranges;
+	unsigned int pwrites;
 	unsigned int uring_rings;
 	unsigned int uring_files;	/* registered */
 	unsigned int held;	/* calls that waited */

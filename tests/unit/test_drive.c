@@ -57,7 +57,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.queues, 0);		/* as many as vCPUs */
 	ck_assert_uint_eq(d.iothreads, 0);	/* as many as queues */
 	ck_assert_uint_eq(d.queue_size, 256);
-	ck_assert(!d.readonly && d.lock && d.merge);
+	ck_assert(!d.readonly && d.lock && d.merge && d.discard);
 	ck_assert_uint_eq(d.poll.index, 1);	/* adaptive */
 	ck_assert_uint_eq(d.format.index, 0);	/* probe */
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
@@ -72,12 +72,12 @@ START_TEST(test_every_key)
 {
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
-	      "merge=off,format=raw,irq-delay=7,cache=directsync");
+	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
 	ck_assert_uint_eq(d.iothreads, 2);
-	ck_assert(d.readonly && !d.lock && !d.merge);
+	ck_assert(d.readonly && !d.lock && !d.merge && !d.discard);
 	ck_assert_str_eq(d.serial, "01234567890123456789");
 	ck_assert_uint_eq(d.format.index, 1);
 	ck_assert_uint_eq(d.aio.index, 3);
@@ -163,13 +163,14 @@ START_TEST(test_refused)
 		      "1 to 100000");
 	parse_refused("x,poll=0", "poll 0", "1 to 100000");
 	parse_refused("x,merge=maybe", "merge", "maybe", "on or off");
+	parse_refused("x,discard=unmap", "discard", "unmap", "on or off");
 	parse_refused("x,irq-delay=1001", "irq-delay 1001", "off|auto|US",
 		      "1 to 1000");
 	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
 	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
 		      "iothreads", "ro", "serial", "lock", "aio", "cache",
 		      "poll",
-		      "merge", "irq-delay");
+		      "merge", "discard", "irq-delay");
 	parse_refused("", "path");
 	parse_refused(",ro", "path");
 }

@@ -4,10 +4,11 @@
  * share one with whom, and what it tells the guest of the host's alignment.
  * Each refusal is one line on stderr that names the path and the remedy.
  */
-/* helpers: disk_rig.c fault_disk.c */
+/* helpers: disk_rig.c fault_disk.c loop.c */
 #include "disk/image.h"
 #include "disk_rig.h"
 #include "fault_disk.h"
+#include "loop.h"
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,7 +18,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -516,32 +516,6 @@ END_TEST
 
 /* --- block devices: loop, if we may -------------------------------------- */
 
-/*
- * Make the image a loop device of @block bytes per sector, and path its name.
- * -1: cannot.
- */
-static int loop_attach(u32 block, u32 flags)
-{
-	struct loop_config config = { .block_size = block };
-	int control, n, fd, image;
-
-	image = open(path, O_RDWR | O_CLOEXEC);
-	ck_assert_int_ge(image, 0);
-	control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
-	n = ioctl(control, LOOP_CTL_GET_FREE);
-	snprintf(path, sizeof(path), "/dev/loop%d", n);
-	fd = n < 0 ? -1 : open(path, O_RDWR | O_CLOEXEC);
-	close(control);
-	config.fd = (u32)image;
-	config.info.lo_flags = LO_FLAGS_AUTOCLEAR | flags;
-	if (fd >= 0 && ioctl(fd, LOOP_CONFIGURE, &config)) {
-		close(fd);
-		fd = -1;
-	}
-	close(image);
-	return fd;
-}
-
 START_TEST(test_block_device)
 {
 	const u32 block = _i % 2 ? 4096 : 512;
@@ -555,7 +529,7 @@ START_TEST(test_block_device)
 	make(1 << 20);
 	put("QFI\xfb", 4, 0);	/* of files only is that looked at */
 	strcpy(file, path);
-	loop = loop_attach(block, 0);
+	loop = loop_attach(path, sizeof(path), block, 0);
 	if (loop < 0)
 		goto out;
 	fault_host.no_dioalign = _i >= 2;
@@ -600,7 +574,7 @@ START_TEST(test_readonly_block_device)
 
 	make(1 << 20);
 	strcpy(file, path);
-	loop = loop_attach(512, LO_FLAGS_READ_ONLY);
+	loop = loop_attach(path, sizeof(path), 512, LO_FLAGS_READ_ONLY);
 	if (loop >= 0) {
 		struct disk *disk;
 

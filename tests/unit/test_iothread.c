@@ -202,6 +202,47 @@ START_TEST(test_call_from_many)
 }
 END_TEST
 
+struct counted_post {
+	struct iothread_post post;	/* first: found from it */
+	unsigned int left;
+};
+
+static unsigned int posts_over;
+
+/* May be posted again as soon as it runs. */
+static void count_post(struct iothread_post *post)
+{
+	struct counted_post *p = (struct counted_post *)post;
+
+	count_call(NULL);
+	if (--p->left)
+		iothread_post(thread, post);
+	else
+		write_once(&posts_over, posts_over + 1);
+}
+
+/* Nobody waits for a post, which runs once, on the thread, between two turns. */
+START_TEST(test_post)
+{
+	struct counted_post posts[8];
+	unsigned int n = test_scale(3000);
+
+	calls = 0;
+	posts_over = 0;
+	clients[0].busy = _i;
+	start();
+	for (unsigned int i = 0; i < 8; i++) {
+		posts[i] = (struct counted_post){ { count_post, NULL }, n };
+		iothread_post(thread, &posts[i].post);
+	}
+	for (unsigned int i = 0; i < 10000 && read_once(&posts_over) < 8; i++)
+		usleep(1000);
+	ck_assert_uint_eq(read_once(&posts_over), 8);
+	iothread_stop(thread);
+	ck_assert_uint_eq(calls, 8 * n);
+}
+END_TEST
+
 /* --- turns --------------------------------------------------------------- */
 
 struct look {
@@ -747,6 +788,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_call);
 	tcase_add_loop_test(tc, test_call_from_many, 0, 2);
+	tcase_add_loop_test(tc, test_post, 0, 2);
 	tcase_add_test(tc, test_wakes_one);
 	tcase_add_test(tc, test_kick_before_start);
 	tcase_add_test(tc, test_turn);
