@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 13
+#define DRIVE_KEYS 14
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
@@ -28,6 +28,7 @@
 enum { FORMAT_PROBE, FORMAT_RAW };
 enum { POLL_OFF, POLL_ADAPTIVE, POLL_ALWAYS, POLL_MAX_US };
 enum { IRQ_DELAY_OFF, IRQ_DELAY_AUTO, IRQ_DELAY_US };
+enum { BLOCK_512, BLOCK_4096, BLOCK_OF_HOST };	/* the last one by default */
 
 static void drive_keys(struct drive *d, struct option_spec *keys)
 {
@@ -45,6 +46,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .help = "I/O threads, 1 to queues (default: one for each queue)" },
 		{ .name = "ro", .kind = OPTION_FLAG, .value = &d->readonly,
 		  .arg = "on|off", .help = "read-only (off)" },
+		{ .name = "block-size", .kind = OPTION_CHOICE,
+		  .value = &d->block_size, .arg = "512|4096",
+		  .help = "logical blocks of the guest (default: the host's)" },
 		{ .name = "serial", .kind = OPTION_STRING, .value = &d->serial,
 		  .arg = "TEXT",
 		  .help = "serial number, up to 20 characters (its name)" },
@@ -140,6 +144,7 @@ int drive_parse(struct drive *d, const char *text, unsigned int index)
 	d->merge = true;
 	d->discard = true;
 	d->poll.index = POLL_ADAPTIVE;
+	d->block_size.index = BLOCK_OF_HOST;
 	drive_keys(d, keys);
 	err = options_parse_keys(keys, "--disk", text, &d->text, &d->path);
 	if (err)
@@ -202,6 +207,14 @@ static u64 drive_irq_delay(const struct drive *d)
 	return 0;
 }
 
+static u32 drive_block_size(const struct drive *d)
+{
+	static const u32 sizes[] = { [BLOCK_512] = 512, [BLOCK_4096] = 4096,
+				     [BLOCK_OF_HOST] = 0 };
+
+	return sizes[d->block_size.index];
+}
+
 static int drive_new_device(struct drive *d, struct vm *vm)
 {
 	const struct virtio_blk_params params = {
@@ -231,6 +244,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.merge = d->merge,
 		.raw = d->format.index == FORMAT_RAW,
 		.discard = d->discard,
+		.block_size = drive_block_size(d),
 		.engine = (enum disk_engine)d->aio.index,
 		.cache = (enum disk_cache)d->cache.index,
 	};

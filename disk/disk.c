@@ -35,6 +35,35 @@ const struct disk_cache_mode *disk_cache_mode(const struct disk_params *params)
 	return &modes[params->cache];
 }
 
+void disk_close(struct disk *disk)
+{
+	if (!disk)
+		return;
+	disk->ops->close(disk);
+	free(disk);
+}
+
+/* The guest's logical blocks are not the host's; those stay its physical ones. */
+static int disk_set_block(struct disk_info *info,
+			  const struct disk_params *params)
+{
+	u32 block = params->block_size;
+
+	if (info->size % block) {
+		log_error("--disk %s: block-size=%u: its size, %llu bytes, is not a multiple of that; use a smaller one, or round the image up with `truncate -s %%%u %s`",
+			  params->path, block, (unsigned long long)info->size,
+			  block, params->path);
+		return -EINVAL;
+	}
+	info->block_size = block;
+	if (info->physical_size < block)
+		info->physical_size = block;
+	if (info->discard_align < block)
+		info->discard_align = block;
+	info->discard_max -= info->discard_max % block;
+	return 0;
+}
+
 int disk_open_with(const struct disk_ops *ops, struct disk **dp,
 		   const struct disk_params *params)
 {
@@ -53,6 +82,12 @@ int disk_open_with(const struct disk_ops *ops, struct disk **dp,
 		free(disk);
 		return err;
 	}
+	if (params->block_size)
+		err = disk_set_block(&disk->info, params);
+	if (err) {
+		disk_close(disk);
+		return err;
+	}
 	assert(disk->info.size && !(disk->info.size & SECTOR_MASK));
 	assert(disk->info.physical_size >= disk->info.block_size);
 	disk->info.backend = ops->name;
@@ -69,14 +104,6 @@ int disk_open(struct disk **dp, const struct disk_params *params)
 	while (!disk_backends[i]->match(params->path))
 		i++;
 	return disk_open_with(disk_backends[i], dp, params);
-}
-
-void disk_close(struct disk *disk)
-{
-	if (!disk)
-		return;
-	disk->ops->close(disk);
-	free(disk);
 }
 
 const struct disk_info *disk_info(const struct disk *disk)

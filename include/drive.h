@@ -28,6 +28,7 @@ struct drive {
 	bool merge;
 	struct option_choice format;
 	bool discard;
+	struct option_choice block_size;
 	struct option_choice aio;
 	struct option_choice cache;
 	struct option_choice poll;

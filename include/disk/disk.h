@@ -70,6 +70,7 @@ struct disk_params {
 	bool merge;		/* adjacent requests become one */
 	bool raw;		/* whatever it begins with */
 	bool discard;		/* space may be given back */
+	u32 block_size;		/* for the guest: 512, 4096, or 0: the host's */
 	enum disk_engine engine;
 	enum disk_cache cache;
 };

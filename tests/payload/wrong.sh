@@ -127,6 +127,12 @@ wrong_disks() {
 	for key in on write-back none,cache= NONE; do
 		refused "disk key cache=$key" "--disk.*cache.*none\|writeback\|writethrough\|directsync\|unsafe" -k "$payload" --disk "$disk,cache=$key"
 	done
+	for key in 0 1024 4K host ""; do
+		refused "disk key block-size=$key" "--disk.*block-size.*512\|4096" -k "$payload" --disk "$disk,block-size=$key"
+	done
+	image "$dir/odd.img" 1537K
+	refused "block-size=4096 on an odd size" "--disk $dir/odd.img: block-size=4096: .*1573888.*truncate" -k "$payload" --disk "$dir/odd.img,block-size=4096"
+	rm -f "$dir/odd.img"
 	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
 	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
 	refused "no image" "--disk $dir/none: no such file; make" -k "$payload" --disk "$dir/none"

@@ -46,6 +46,7 @@ struct fault_host {
 	/* fault_erase.c */
 	int no_punch;		/* errno of such an fallocate() */
 	int no_zero_range;
+	u32 zones;		/* block devices have so many */
 	bool secure;		/* block devices can erase securely, ... */
 	u64 secure_range[2];	/* ... as this one, lately */
 

@@ -7,6 +7,7 @@
 #include "barrier.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/blkzoned.h>
 #include <linux/falloc.h>
 #include <stdarg.h>
 #include <string.h>
@@ -79,6 +80,10 @@ int ioctl(int fd, unsigned long request, ...)
 			return 0;
 		errno = EINVAL;
 		return -1;
+	}
+	if (request == BLKGETNRZONES && h->zones) {
+		*(u32 *)arg = h->zones;
+		return 0;
 	}
 	return (int)syscall(SYS_ioctl, fd, request, arg);
 }

@@ -63,6 +63,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
 	ck_assert_uint_eq(d.irq_delay.index, 0);	/* off */
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_NONE);
+	ck_assert_uint_eq(d.block_size.index, 2);	/* the host's */
 	drive_forget(&d);
 	ck_assert_ptr_null(d.text);
 }
@@ -163,12 +164,15 @@ START_TEST(test_refused)
 		      "1 to 100000");
 	parse_refused("x,poll=0", "poll 0", "1 to 100000");
 	parse_refused("x,merge=maybe", "merge", "maybe", "on or off");
+	parse_refused("x,block-size=1024", "block-size 1024", "512|4096");
+	parse_refused("x,block-size=", "block-size", "512|4096");
 	parse_refused("x,discard=unmap", "discard", "unmap", "on or off");
 	parse_refused("x,irq-delay=1001", "irq-delay 1001", "off|auto|US",
 		      "1 to 1000");
 	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
 	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
-		      "iothreads", "ro", "serial", "lock", "aio", "cache",
+		      "iothreads", "ro", "block-size", "serial", "lock", "aio",
+		      "cache",
 		      "poll",
 		      "merge", "discard", "irq-delay");
 	parse_refused("", "path");
@@ -270,6 +274,35 @@ START_TEST(test_config)
 }
 END_TEST
 
+START_TEST(test_block_size)
+{
+	static const struct {
+		const char *text;
+		u32 block;
+	} want[] = { { "null:1G", 512 }, { "null:1G,block-size=512", 512 },
+		     { "null:1G,block-size=4096", 4096 } };
+	struct virtio_device *dev;
+	struct virtio_blk_config c = { 0 };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		parse(want[i].text);
+		ck_assert_int_eq(drive_attach(&d, &vm), 0);
+		dev = virtio_blk_device(d.blk);
+		dev->ops->config_read(dev, 0, &c, VIRTIO_BLK_CONFIG_LEN);
+		ck_assert_uint_eq(c.blk_size, want[i].block);
+		ck_assert_uint_eq(c.capacity, (1u << 30) / 512);
+		ck_assert_uint_eq(c.physical_block_exp, 0);
+		ck_assert_uint_eq(c.discard_sector_alignment,
+				  want[i].block / 512);
+		drive_detach(&d);
+		drive_forget(&d);
+	}
+	parse("null:512,block-size=4096");
+	expect_refused(drive_attach(&d, &vm), "--disk", "null:512",
+		       "block-size=4096", "multiple");
+}
+END_TEST
+
 START_TEST(test_most_queues)
 {
 	parse("null:1G,queues=256,iothreads=4,queue-size=4");
@@ -350,6 +383,7 @@ int main(void)
 	tcase_add_loop_test(tb, test_cache_names, 0, 5);
 	tcase_add_test(tb, test_threads);
 	tcase_add_test(tb, test_config);
+	tcase_add_test(tb, test_block_size);
 	tcase_add_test(tb, test_most_queues);
 	tcase_add_test(tb, test_too_many_threads);
 	tcase_add_test(tb, test_open_fails);

@@ -4,7 +4,7 @@
  * share one with whom, and what it tells the guest of the host's alignment.
  * Each refusal is one line on stderr that names the path and the remedy.
  */
-/* helpers: disk_rig.c fault_disk.c loop.c */
+/* helpers: disk_rig.c fault_disk.c fault_engine.c fault_erase.c loop.c */
 #include "disk/image.h"
 #include "disk_rig.h"
 #include "fault_disk.h"
@@ -53,7 +53,10 @@ static void make(u64 size)
 	close(fd);
 }
 
-/* @how: r read-only, u unlocked, f format=raw */
+/*
+ * @how: r read-only, u unlocked, f format=raw, s small or l large blocks, b
+ * buffered
+ */
 static int open_as(struct disk **dp, const char *how)
 {
 	struct disk_params params = {
@@ -61,6 +64,10 @@ static int open_as(struct disk **dp, const char *how)
 		.readonly = strchr(how, 'r'),
 		.lock = !strchr(how, 'u'),
 		.raw = strchr(how, 'f'),
+		.block_size = strchr(how, 's') ? 512 :
+			      strchr(how, 'l') ? 4096 : 0,
+		.cache = strchr(how, 'b') ? DISK_CACHE_WRITEBACK :
+					    DISK_CACHE_NONE,
 	};
 
 	return disk_open(dp, &params);
@@ -476,6 +483,31 @@ START_TEST(test_regular_file)
 }
 END_TEST
 
+START_TEST(test_block_size)
+{
+	struct rig_capture c;
+	struct disk *disk;
+	u32 physical;
+
+	make(9 * 512);
+	refused("l", -EINVAL, &c);
+	rig_expect_line(&c, "block-size=4096", "4608", "truncate -s %4096");
+	make(1 << 20);
+	disk = opened("");
+	physical = disk_info(disk)->physical_size;
+	disk_close(disk);
+	disk = opened("l");
+	ck_assert_uint_eq(disk_info(disk)->block_size, 4096);
+	ck_assert_uint_eq(disk_info(disk)->physical_size,
+			  physical < 4096 ? 4096 : physical);
+	disk_close(disk);
+	disk = opened("s");
+	ck_assert_uint_eq(disk_info(disk)->block_size, 512);
+	ck_assert_uint_eq(disk_info(disk)->physical_size, physical);
+	disk_close(disk);
+}
+END_TEST
+
 /* Before Linux 6.1 the alignment is found by trying. */
 START_TEST(test_alignment_by_probing)
 {
@@ -566,6 +598,48 @@ out:
 }
 END_TEST
 
+/* A guest with blocks of 512 on a host of 4096, past the page cache and not. */
+START_TEST(test_small_blocks_on_large)
+{
+	char file[128], *buf = rig_buffer(8192, 1), *back = rig_buffer(8192, 2);
+	const struct disk_info *info;
+	struct disk *disk;
+	struct rig rig;
+	int loop;
+
+	make(1 << 20);
+	strcpy(file, path);
+	loop = loop_attach(path, sizeof(path), 4096, 0);
+	if (loop < 0)
+		goto out;
+	disk = opened(_i ? "b" : "");	/* the page cache's are no smaller */
+	ck_assert_uint_eq(disk_info(disk)->block_size, 4096);
+	disk_close(disk);
+	disk = opened(_i ? "sb" : "s");
+	info = disk_info(disk);
+	ck_assert_uint_eq(info->block_size, 512);
+	ck_assert_uint_ge(info->physical_size, 4096);
+	ck_assert_int_eq(info->direct, !_i);
+	rig_init(&rig);
+	rig_add(&rig, disk, 4);
+	rig_start(&rig);
+	ck_assert_int_eq(rig_io(&rig, DISK_WRITE, 0, buf, 8192), 0);
+	rig_fill(buf + 4608, 512, 3);
+	ck_assert_int_eq(rig_io(&rig, DISK_WRITE, 4608, buf + 4608, 512), 0);
+	ck_assert_int_eq(rig_io(&rig, DISK_READ, 0, back, 8192), 0);
+	ck_assert_mem_eq(back, buf, 8192);
+	ck_assert_int_eq(rig_io(&rig, DISK_READ, 512, back, 1024), 0);
+	ck_assert_mem_eq(back, buf + 512, 1024);
+	rig_exit(&rig);
+	disk_close(disk);
+	close(loop);
+out:
+	strcpy(path, file);
+	free(back);
+	free(buf);
+}
+END_TEST
+
 START_TEST(test_readonly_block_device)
 {
 	struct rig_capture c;
@@ -583,6 +657,27 @@ START_TEST(test_readonly_block_device)
 		rig_capture_end(&c);
 		rig_expect_line(&c, path, "add `ro`");
 		disk_close(opened("r"));
+		close(loop);
+	}
+	strcpy(path, file);
+}
+END_TEST
+
+START_TEST(test_zoned_block_device)
+{
+	struct rig_capture c;
+	char file[128];
+	int loop;
+
+	make(1 << 20);
+	strcpy(file, path);
+	loop = loop_attach(path, sizeof(path), 512, 0);
+	if (loop >= 0) {
+		fault_host.zones = 16;
+		refused("", -EOPNOTSUPP, &c);
+		rig_expect_line(&c, path, "zoned", "16 zones", "dm-zoned");
+		refused("r", -EOPNOTSUPP, &c);
+		fault_host.zones = 0;
 		close(loop);
 	}
 	strcpy(path, file);
@@ -624,9 +719,12 @@ static Suite *image_suite(void)
 	tcase_set_timeout(info, 60);
 	tcase_add_checked_fixture(info, setup, teardown);
 	tcase_add_test(info, test_regular_file);
+	tcase_add_test(info, test_block_size);
 	tcase_add_test(info, test_alignment_by_probing);
 	tcase_add_test(info, test_tmpfs_is_not_direct);
 	tcase_add_loop_test(info, test_block_device, 0, 4);
+	tcase_add_loop_test(info, test_small_blocks_on_large, 0, 2);
+	tcase_add_test(info, test_zoned_block_device);
 	tcase_add_test(info, test_readonly_block_device);
 	return s;
 }
