@@ -181,15 +181,8 @@ static ssize_t erase_write_piece(const struct image *image, const void *zeroes,
 {
 	u64 mask = image->offset_align - 1;
 	u64 len = left < ZEROES_PIECE ? left : ZEROES_PIECE;
-	u64 to_block = (mask + 1 - (offset & mask)) & mask;
-	int fd = image->fd;
+	int fd = (offset | len) & mask ? image->buffered_fd : image->fd;
 
-	if (to_block || len <= mask) {
-		fd = image->buffered_fd;
-		len = to_block && to_block < len ? to_block : len;
-	} else {
-		len &= ~mask;
-	}
 	return pwrite(fd, zeroes, len, (off_t)offset);
 }
 

@@ -1347,14 +1347,19 @@ START_TEST(test_wce_toggled)
 	write_config(offsetof(struct virtio_blk_config, wce), zeroes, 2);
 	write_config(offsetof(struct virtio_blk_config, wce) - 4, zeroes, 8);
 	write_config(0, zeroes, 8);
-	write_config(offsetof(struct virtio_blk_config, wce), &two, 1);
 	ck_assert_uint_eq(read_wce(), 1);
 	ck_assert(!write_is_durable());
+	write_wce(0);
+	write_config(offsetof(struct virtio_blk_config, wce), &two, 1);
+	ck_assert_uint_eq(read_wce(), 0);
+	write_wce(1);
 	/* A reset forgets it. */
 	write_wce(0);
 	set_status(0);
 	ck_assert_uint_eq(read_wce(), 1);
 	/* Too early, and without the feature. */
+	set_status(VIRTIO_CONFIG_S_ACKNOWLEDGE | VIRTIO_CONFIG_S_DRIVER);
+	virtio_device_set_features(dev, DRIVER_FEATURES | WCE);
 	write_wce(0);
 	ck_assert_uint_eq(read_wce(), 1);
 	drive(DRIVER_FEATURES);

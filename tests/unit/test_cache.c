@@ -60,7 +60,7 @@ static void write_one(char *buf, u64 offset, u64 len, bool durable)
 {
 	struct rig_req r;
 
-	rig_prepare(&rig, &r, 0, 3, DISK_WRITE, offset, buf, len);
+	rig_prepare(&rig, &r, 0, 0, DISK_WRITE, offset, buf, len);
 	r.req.durable = durable;
 	rig_stage(&rig, &r, 1);
 	rig_wait(&rig);
