@@ -57,6 +57,35 @@ task_mq() {
 	say "firing=$(firing 'virtio0-req[.]')"
 }
 
+# An ext4 on vda that is filled, and one that is emptied: by a file system that
+# discards what it frees, and by fstrim.
+task_fill() {
+	try mkfs mkfs.ext4 -q -F /dev/vda
+	try mount mount -t ext4 /dev/vda /mnt
+	for file in a b; do dd if=/dev/urandom of=/mnt/$file bs=1M count=16 2> /dev/null; done
+	try umount umount /mnt
+}
+task_trim() {
+	say "discard_max=$(cat /sys/block/vda/queue/discard_max_bytes)"
+	try mount_discard mount -t ext4 -o discard /dev/vda /mnt
+	rm /mnt/a
+	sync
+	try umount_discard umount /mnt
+	try mount mount -t ext4 /dev/vda /mnt
+	rm /mnt/b
+	sync
+	try fstrim /bin/fstrim /mnt
+	try umount umount /mnt
+}
+# The first half of vdb is zeroed, the other one discarded; by full path, as the
+# shell prefers applets of its own.
+task_zero() {
+	half=$(($(cat /sys/block/vdb/size) * 256))
+	try zero /bin/blkdiscard -z -l $half /dev/vdb
+	try zeroes cmp -s -n $half /dev/vdb /dev/zero
+	try discard /bin/blkdiscard -o $half /dev/vdb
+}
+
 # The same for a device without MSI-X, whose interrupt has but one line.
 task_intx() {
 	each_cpu

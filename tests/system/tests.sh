@@ -160,6 +160,31 @@ test_ext4_root() {
 	check "$(sum "$log.written")" = "$(said md5)"
 }
 
+# Space that the guest gives back is free on the host, and zeroes are there.
+test_discard() {
+	local before full
+	initrd=$dir/tools.cpio stats=$log.json
+	image a.img 128M
+	dd if=/dev/urandom of=/scratch/b.img bs=1M count=16 2> /dev/null
+	guest 0 fill -c 2 -d /scratch/a.img,queues=2
+	has mkfs=good mount=good umount=good end
+	full=$(($(stat -c %b /scratch/a.img) / 2048))
+	check $full -ge 32
+	before=$(stat -c %b /scratch/b.img)
+	guest 0 trim,zero -c 2 -d /scratch/a.img,queues=2 -d /scratch/b.img,queues=1 --stats "$stats"
+	has mount_discard=good umount_discard=good mount=good fstrim=good umount=good \
+		zero=good zeroes=good discard=good end
+	echo "# $full MiB full, $(($(stat -c %b /scratch/a.img) / 2048)) MiB trimmed;" \
+		"$(total discards) discards, $(total write_zeroes) zeroings"
+	check $(($(stat -c %b /scratch/a.img) / 2048)) -le $((full - 31))
+	/sbin/e2fsck -fn /scratch/a.img > "$log.fsck" 2>&1 || fail "e2fsck: $(tail -n 1 "$log.fsck")"
+	check "$(head -c 8M /scratch/b.img | tr -d '\0' | wc -c)" = 0
+	check "$(stat -c %b /scratch/b.img)" -le $((before * 5 / 8))
+	check "$(stat -c %b /scratch/b.img)" -ge $((before * 3 / 8))
+	check "$(total errors)" = 0
+	check "$(total zeroed_bytes)" -ge $((8 << 20))
+}
+
 verify() {
 	guest 0 mq,verify -c 4 -d "$1,queues=4"
 	has queues=4 vectors=4 firing=4 'fio=0 err= *0 ' 'io=.*' end
