@@ -123,6 +123,12 @@ void fuzz_settle(struct iothread *t)
 	}
 }
 
+void iothread_post(struct iothread *t, struct iothread_post *post)
+{
+	(void)t;
+	post->fn(post);
+}
+
 void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg)
 {
 	(void)t;
