@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Hypervisor calls that KVM leaves to user space: the terminal, the modes that
- * concern all vCPUs, and RTAS.  Page table, TCEs, interrupts and CEDE stay in
- * the kernel.
+ * concern all vCPUs, what the host's CPUs leak, and RTAS.  Page table, TCEs,
+ * interrupts and CEDE stay in the kernel.
  *
  * What is not here is H_FUNCTION, and meant to be: Linux takes that from
- * H_GET_CPU_CHARACTERISTICS as "assume the worst", from H_SIGNAL_SYS_RESET and
- * H_GET_PERF_COUNTER_INFO as "there is none".
+ * H_SIGNAL_SYS_RESET and H_GET_PERF_COUNTER_INFO as "there is none".
  */
 #include "kvm/vm.h"
 #include "powerpc/spapr.h"
@@ -14,6 +13,7 @@
 /* Numbers: Linux, arch/powerpc/include/asm/hvcall.h. */
 #define H_GET_TERM_CHAR		0x54
 #define H_PUT_TERM_CHAR		0x58
+#define H_GET_CPU_CHARACTERISTICS 0x1c8
 #define H_SET_MODE		0x31c
 #define H_RTAS			0xf000	/* KVM's own: what rtas_blob calls */
 
@@ -92,6 +92,19 @@ static u64 hcall_set_mode(struct vm *vm, unsigned int cpu, u64 *args)
 					hcall_set_ail(vm, args[0]);
 }
 
+/*
+ * Which speculation the guest must guard against, and by what (bits: Linux,
+ * asm/hvcall.h, H_CPU_CHAR_ and H_CPU_BEHAV_).  From H_FUNCTION Linux takes the
+ * worst of hosts and the slowest of remedies.
+ */
+static u64 hcall_get_cpu_characteristics(struct vm *vm, unsigned int cpu,
+					 u64 *args)
+{
+	(void)cpu;
+	return spapr_host_cpu_char(vm, &args[0], &args[1]) ? H_SUCCESS :
+							     H_FUNCTION;
+}
+
 static u64 hcall_rtas(struct vm *vm, unsigned int cpu, u64 *args)
 {
 	return rtas_hcall(vm, cpu, args[0]);
@@ -103,6 +116,7 @@ static const struct {
 } hcalls[] = {
 	{ H_GET_TERM_CHAR, hcall_get_term_char },
 	{ H_PUT_TERM_CHAR, hcall_put_term_char },
+	{ H_GET_CPU_CHARACTERISTICS, hcall_get_cpu_characteristics },
 	{ H_SET_MODE, hcall_set_mode },
 	{ H_RTAS, hcall_rtas },
 };

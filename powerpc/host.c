@@ -122,6 +122,18 @@ static int host_pages(struct vm *vm, struct spapr_fdt_spec *spec)
 	return 0;
 }
 
+/* Documentation/virt/kvm/api.rst, KVM_PPC_GET_CPU_CHAR: masked bits are known. */
+bool spapr_host_cpu_char(struct vm *vm, u64 *character, u64 *behaviour)
+{
+	struct kvm_ppc_cpu_char host;
+
+	if (ioctl(vm->fd, KVM_PPC_GET_CPU_CHAR, &host) < 0)
+		return false;
+	*character = host.character & host.character_mask;
+	*behaviour = host.behaviour & host.behaviour_mask;
+	return true;
+}
+
 int spapr_host_describe(struct vm *vm, struct spapr_fdt_spec *spec)
 {
 	int err = host_clocks(spec);

@@ -247,6 +247,11 @@ int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt);
 
 /* Set what @spec has between pvr and pages, but for hpt_shift.  0 or -errno. */
 int spapr_host_describe(struct vm *vm, struct spapr_fdt_spec *spec);
+/*
+ * What the host's kernel knows of its processor's speculation, in the bits of
+ * H_GET_CPU_CHARACTERISTICS.  False: it does not tell.
+ */
+bool spapr_host_cpu_char(struct vm *vm, u64 *character, u64 *behaviour);
 
 /* --- xics.c -------------------------------------------------------------- */
 

@@ -31,6 +31,16 @@ int spapr_lpcr_set(struct vm *vm, u64 mask, u64 value)
 	return err;
 }
 
+bool spapr_host_cpu_char(struct vm *vm, u64 *character, u64 *behaviour)
+{
+	(void)vm;
+	if (!fake_spapr.tells_cpu_char)
+		return false;
+	*character = FAKE_CHARACTER;
+	*behaviour = FAKE_BEHAVIOUR;
+	return true;
+}
+
 int spapr_cpu_state(struct vm *vm, u32 id)
 {
 	int state = -1;

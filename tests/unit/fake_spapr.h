@@ -10,6 +10,8 @@
 #include <pthread.h>
 
 #define FAKE_SOURCES_MAX 4096
+#define FAKE_CHARACTER 0x8400000000000000ULL
+#define FAKE_BEHAVIOUR 0x4000000000000000ULL
 
 struct fake_spapr {
 	pthread_mutex_t lock;
@@ -23,6 +25,8 @@ struct fake_spapr {
 		enum spapr_cpu_state state;
 		u64 pc, r3;
 	} cpu[SPAPR_CPUS_MAX];
+
+	bool tells_cpu_char;		/* FAKE_CHARACTER, FAKE_BEHAVIOUR */
 
 	unsigned int nsources;
 	u32 source[FAKE_SOURCES_MAX];	/* of xics_add_msi(), in order */

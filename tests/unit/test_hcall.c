@@ -192,6 +192,18 @@ START_TEST(test_unknown)
 }
 END_TEST
 
+/* As the host tells it, or not at all. */
+START_TEST(test_cpu_characteristics)
+{
+	ck_assert_int_eq(call(0x1c8, 1, 2, 3, 4), H_FUNCTION);
+	ck_assert_uint_eq(args[0], 1);
+	fake_spapr.tells_cpu_char = true;
+	ck_assert_int_eq(call(0x1c8, 1, 2, 3, 4), H_SUCCESS);
+	ck_assert_uint_eq(args[0], FAKE_CHARACTER);
+	ck_assert_uint_eq(args[1], FAKE_BEHAVIOUR);
+}
+END_TEST
+
 START_TEST(test_rtas)
 {
 	rig_block(&rig, 0x800, rig_token("event-scan"), 4,
@@ -306,6 +318,7 @@ int main(void)
 	tcase_add_test(tc, test_bad_mode);
 	tcase_add_test(tc, test_mode_refused);
 	tcase_add_test(tc, test_unknown);
+	tcase_add_test(tc, test_cpu_characteristics);
 	tcase_add_test(tc, test_rtas);
 	tcase_add_test(tc, test_rtas_of_cpu);
 	tcase_add_test(tc, test_nonsense);
