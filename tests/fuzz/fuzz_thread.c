@@ -123,6 +123,7 @@ void fuzz_settle(struct iothread *t)
 	}
 }
 
+/* There is no other thread that could. */
 void iothread_post(struct iothread *t, struct iothread_post *post)
 {
 	(void)t;

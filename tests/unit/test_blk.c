@@ -1655,6 +1655,9 @@ START_TEST(test_erasure_config)
 	ck_assert_uint_eq(c.max_write_zeroes_sectors, 512);
 	ck_assert_uint_eq(c.max_write_zeroes_seg, 1);
 	ck_assert_uint_eq(c.write_zeroes_may_unmap, 1);
+	ck_assert_uint_eq(c.unused, 0);
+	for (unsigned int i = 0; i < sizeof(c.unused1); i++)
+		ck_assert_uint_eq(c.unused1[i], 0);
 	ck_assert_uint_eq(c.max_secure_erase_sectors, 256);
 	ck_assert_uint_eq(c.max_secure_erase_seg, 1);
 	ck_assert_uint_eq(c.secure_erase_sector_alignment, 16);

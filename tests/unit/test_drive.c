@@ -172,9 +172,7 @@ START_TEST(test_refused)
 	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
 	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
 		      "iothreads", "ro", "block-size", "serial", "lock", "aio",
-		      "cache",
-		      "poll",
-		      "merge", "discard", "irq-delay");
+		      "cache", "poll", "merge", "discard", "irq-delay");
 	parse_refused("", "path");
 	parse_refused(",ro", "path");
 }
