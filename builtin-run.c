@@ -13,6 +13,7 @@
 #include "stats.h"
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +26,7 @@
 #define DRIVES_MAX 31	/* PCI slots less the bridge */
 #define MEM_MIN (16ULL << 20)
 #define MEM_DEFAULT (512ULL << 20)
+#define THREAD_STACK (256u << 10)
 #define TIMEOUT_MAX (10u * 365 * 24 * 3600)
 
 struct run {
@@ -296,6 +298,21 @@ static void run_raise_file_limit(void)
 	}
 }
 
+/*
+ * The usual stack of 8 MiB has room for huge pages, and the host may give one for
+ * the first byte that is touched: 2 MiB for each thread.
+ */
+static void run_shrink_stacks(void)
+{
+	pthread_attr_t attr;
+
+	if (pthread_attr_init(&attr))
+		return;
+	if (!pthread_attr_setstacksize(&attr, THREAD_STACK))
+		pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+}
+
 static int run_attach_drives(struct run *run)
 {
 	while (run->attached < run->ndrives) {
@@ -502,6 +519,7 @@ int builtin_run(int argc, char **argv)
 		goto out;
 	}
 	run_raise_file_limit();
+	run_shrink_stacks();
 	if (!run_make_cmdline(&run) && !run_open_stats(&run))
 		status = run_guest(&run);
 out:

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 /* Between the buffers of two requests, so that they do not share cache sets. */
 #define IOV_GAP (128 / sizeof(struct iovec))
@@ -403,16 +404,36 @@ static bool blk_sleep(struct iothread_client *c)
 				  c->patience ? (u16)q->pace.want : 1);
 }
 
+/*
+ * Room for the longest of all requests, of which most use a little: in pages of
+ * its own, and small ones, or the host might back all of it at once.
+ */
+static struct iovec *blk_iovs_new(size_t size)
+{
+	void *iovs = mmap(NULL, size, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (iovs == MAP_FAILED)
+		return NULL;
+	madvise(iovs, size, MADV_NOHUGEPAGE);	/* a wish, no more */
+	return iovs;
+}
+
+static size_t blk_iovs_size(unsigned int depth)
+{
+	return depth * (depth + IOV_GAP) * sizeof(struct iovec);
+}
+
 int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
 {
 	size_t stride = depth + IOV_GAP;
 
 	q->requests = calloc(depth, sizeof(*q->requests));
-	q->iovs = calloc(depth * stride, sizeof(*q->iovs));
+	q->iovs = blk_iovs_new(blk_iovs_size(depth));
 	q->free = calloc(depth, sizeof(*q->free));
+	q->depth = (u16)depth;
 	if (!q->requests || !q->iovs || !q->free)
 		return log_no_memory();
-	q->depth = (u16)depth;
 	for (unsigned int i = 0; i < depth; i++) {
 		q->requests[i].queue = q;
 		q->requests[i].disk.tag = (u16)i;
@@ -426,7 +447,8 @@ int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
 void blk_queue_free(struct blk_queue *q)
 {
 	free(q->requests);
-	free(q->iovs);
+	if (q->iovs)
+		munmap(q->iovs, blk_iovs_size(q->depth));
 	free(q->free);
 }
 
