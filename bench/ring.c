@@ -144,7 +144,6 @@ int main(int argc, char **argv)
 		.threads = 1,
 		.depth = 32,
 		.ns = 250000000,
-		.engine = DISK_ENGINE_NATIVE,
 	};
 	struct ring_result result = { .ns = 0 };
 
