@@ -503,6 +503,14 @@ static void aio_close(struct disk *disk)
 	free(ad);
 }
 
+/* Of reads, writes and flushes none takes long. */
+static void aio_cancel(struct disk_queue *q)
+{
+	struct aio_queue *aq = q->priv;
+
+	erase_cancel(aq->eraser, aq->jobs, q->depth);
+}
+
 const struct disk_ops disk_aio_ops = {
 	.name = "aio",
 	.match = aio_match,
@@ -511,4 +519,5 @@ const struct disk_ops disk_aio_ops = {
 	.queue_init = aio_queue_init,
 	.queue_exit = aio_queue_exit,
 	.stage = aio_stage,
+	.cancel = aio_cancel,
 };

@@ -31,6 +31,8 @@ struct disk_ops {
 	int (*queue_init)(struct disk_queue *q, struct iothread *thread);
 	void (*queue_exit)(struct disk_queue *q);
 	void (*stage)(struct disk_queue *q, struct disk_req *req);
+	/* Optional: as disk_cancel(). */
+	void (*cancel)(struct disk_queue *q);
 };
 
 struct disk {

@@ -192,6 +192,12 @@ void disk_unplug(struct disk_queue *q)
 	q->ops->stage(q, req);
 }
 
+void disk_cancel(struct disk_queue *q)
+{
+	if (q->ops->cancel)
+		q->ops->cancel(q);
+}
+
 u64 disk_queue_merged(const struct disk_queue *q)
 {
 	return read_once(&q->merged);

@@ -4,11 +4,12 @@
  * calls for it, and the workers that make them.
  *
  * erase_probe(), eraser_new() and eraser_free() run at set-up and tear-down.
- * erase_start() runs on I/O threads; workers take jobs under the eraser's lock,
+ * erase_start() runs on I/O threads, erase_cancel() on any; workers take jobs under the eraser's lock,
  * and post each to its I/O thread when it is over.  Reads, writes and flushes
  * never come here.
  */
 #include "disk/erase.h"
+#include "barrier.h"
 #include "disk/aio_context.h"
 #include "disk/backend.h"
 #include "disk/image.h"
@@ -187,8 +188,9 @@ static ssize_t erase_write_piece(const struct image *image, const void *zeroes,
 }
 
 static int erase_by_writing(const struct image *image,
-			    const struct disk_req *req)
+			    const struct erase_job *job)
 {
+	const struct disk_req *req = job->req;
 	u64 offset = req->offset, end = req->offset + req->len;
 	size_t align = image->mem_align;
 	void *zeroes;
@@ -199,7 +201,7 @@ static int erase_by_writing(const struct image *image,
 	if (posix_memalign(&zeroes, align, ZEROES_PIECE))
 		return -ENOMEM;
 	memset(zeroes, 0, ZEROES_PIECE);
-	while (offset < end && n) {
+	while (offset < end && n && !read_once(&job->cancelled)) {
 		n = erase_write_piece(image, zeroes, offset, end - offset);
 		if (n < 0 && errno != EINTR)
 			break;
@@ -207,13 +209,16 @@ static int erase_by_writing(const struct image *image,
 			offset += (u64)n;
 	}
 	n = n < 0 ? -errno : n ? 0 : -ENOSPC;
+	if (!n && offset < end)
+		n = -ECANCELED;
 	free(zeroes);
 	return (int)n;
 }
 
 /* In a block device, too, these modes zero for sure; a hole may unmap. */
-static int erase_zero(const struct eraser *e, const struct disk_req *req)
+static int erase_zero(const struct eraser *e, const struct erase_job *job)
 {
+	const struct disk_req *req = job->req;
 	int err = -EOPNOTSUPP;
 
 	if (req->unmap && e->unmap)
@@ -221,21 +226,31 @@ static int erase_zero(const struct eraser *e, const struct disk_req *req)
 	if (erase_refused(err))
 		err = erase_fallocate(e, FALLOC_FL_ZERO_RANGE, req);
 	if (erase_refused(err))
-		err = erase_by_writing(e->image, req);
+		err = erase_by_writing(e->image, job);
 	if (!err && req->durable && !e->ignore_flush)
 		err = fdatasync(e->image->fd) ? -errno : 0;
 	return err;
 }
 
-static int erase_carry_out(const struct eraser *e, const struct disk_req *req)
+/* What is to be gone for sure is in whole blocks, or is refused. */
+static int erase_securely(const struct eraser *e, const struct disk_req *req)
 {
+	if ((req->offset | req->len) & (e->block - 1))
+		return -EINVAL;
+	return erase_ioctl(e, BLKSECDISCARD, req);
+}
+
+static int erase_carry_out(const struct eraser *e, const struct erase_job *job)
+{
+	const struct disk_req *req = job->req;
+
 	switch (req->op) {
 	case DISK_DISCARD:
 		return erase_discard(e, req);
 	case DISK_WRITE_ZEROES:
-		return erase_zero(e, req);
+		return erase_zero(e, job);
 	default:
-		return erase_ioctl(e, BLKSECDISCARD, req);
+		return erase_securely(e, req);
 	}
 }
 
@@ -269,7 +284,7 @@ static void *eraser_main(void *arg)
 	pthread_mutex_lock(&e->lock);
 	while ((job = eraser_take(e))) {
 		pthread_mutex_unlock(&e->lock);
-		job->err = erase_carry_out(e, job->req);
+		job->err = erase_carry_out(e, job);
 		iothread_post(job->thread, &job->post);
 		pthread_mutex_lock(&e->lock);
 	}
@@ -323,6 +338,26 @@ void erase_start(struct eraser *e, struct erase_job *job, struct disk_req *req,
 		job->err = err;
 		iothread_post(thread, &job->post);
 	}
+}
+
+void erase_cancel(struct eraser *e, struct erase_job *jobs, unsigned int n)
+{
+	struct erase_job **link = &e->first, *job;
+
+	pthread_mutex_lock(&e->lock);
+	while ((job = *link)) {
+		if (job < jobs || job >= jobs + n) {
+			link = &job->next;
+			continue;
+		}
+		*link = job->next;
+		job->err = -ECANCELED;
+		iothread_post(job->thread, &job->post);
+	}
+	e->last = link;
+	for (unsigned int i = 0; i < n; i++)
+		write_once(&jobs[i].cancelled, true);
+	pthread_mutex_unlock(&e->lock);
 }
 
 /* --- set-up and tear-down ------------------------------------------------ */

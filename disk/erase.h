@@ -19,6 +19,7 @@ struct erase_job {
 	struct iothread *thread;
 	struct disk_req *req;
 	struct erase_job *next;
+	bool cancelled;		/* a worker looks at it between pieces */
 	int err;
 };
 
@@ -38,5 +39,11 @@ void eraser_free(struct eraser *e);
  */
 void erase_start(struct eraser *e, struct erase_job *job,
 		 struct disk_req *req, struct iothread *thread);
+
+/*
+ * End those of the @n @jobs that are under way soon, with -ECANCELED if they are
+ * not done.  Any thread; none of them may be started meanwhile.
+ */
+void erase_cancel(struct eraser *e, struct erase_job *jobs, unsigned int n);
 
 #endif

@@ -72,7 +72,7 @@ int format_check(const char *path, int fd, u32 align)
 	free(start);
 	if (!f)
 		return 0;
-	log_error("--disk %s: it looks like a %s, and lkvm takes raw ones only; convert it by `%s %s %s%s.raw`, or add `format=raw` if it is raw and its guest wrote that",
+	log_error("--disk %s: it looks like a %s, and lkvm takes raw ones only; convert it by `%s %s %s%s.raw` if it is from where you trust, or add `format=raw` if a guest wrote that to its raw disk",
 		  path, f->name, f->command, path, f->into, path);
 	return -EINVAL;
 }

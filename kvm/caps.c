@@ -73,7 +73,7 @@ int kvm_open(void)
 		goto fail;
 	}
 	err = kvm_check_caps(fd, kvm_required_caps,
-			     "run a newer host kernel (Linux 4.12 or later)");
+			     "run a newer host kernel (Linux 4.13 or later)");
 	if (!err)
 		err = kvm_check_caps(fd, arch_required_caps, arch_caps_remedy);
 	if (!err)

@@ -25,7 +25,7 @@
 #define HPT_SHIFT_MIN 18
 #define HPT_SHIFT_MAX 46
 
-#define NEEDS_HV "load kvm_hv (modprobe kvm_hv) of Linux 4.12 or later, on a POWER8 host that is no guest itself"
+#define NEEDS_HV "load kvm_hv (modprobe kvm_hv) of Linux 4.13 or later, on a POWER8 host that is no guest itself"
 
 const struct kvm_cap arch_required_caps[] = {
 	{ KVM_CAP_PPC_ALLOC_HTAB, "KVM_CAP_PPC_ALLOC_HTAB",

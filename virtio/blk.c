@@ -98,7 +98,8 @@ static u8 blk_failed(struct blk_queue *q, const struct disk_req *disk, int err)
 {
 	if (err == -EOPNOTSUPP && disk->op == DISK_SECURE_ERASE)
 		return VIRTIO_BLK_S_UNSUPP;
-	blk_complain(q, disk, err);
+	if (err != -ECANCELED)	/* by a reset */
+		blk_complain(q, disk, err);
 	return VIRTIO_BLK_S_IOERR;
 }
 

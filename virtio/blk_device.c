@@ -73,6 +73,7 @@ static void blk_stop(struct virtio_device *dev, unsigned int index)
 	struct blk_queue *q = &to_blk(dev)->queues[index];
 
 	iothread_call(q->thread, blk_queue_stop, q);
+	disk_cancel(q->disk_queue);
 	while (sem_wait(&q->drained) < 0 && errno == EINTR)
 		;
 }

@@ -38,7 +38,7 @@ const struct kvm_cap arch_required_caps[] = {
 	{ 0, NULL, NULL },
 };
 
-const char *const arch_caps_remedy = "run a newer host kernel (Linux 4.12 or later)";
+const char *const arch_caps_remedy = "run a newer host kernel (Linux 4.13 or later)";
 const unsigned int arch_max_cpus = X86_CPUS_MAX;
 const char *const arch_console_param = "console=ttyS0";
 const u32 arch_msi_gsi_base = X86_IOAPIC_PINS;

@@ -128,6 +128,11 @@ void disk_stage(struct disk_queue *q, struct disk_req *req);
  * back end.  Called on the I/O thread between its take and its flush.
  */
 void disk_unplug(struct disk_queue *q);
+/*
+ * Of what is under way, that which may take long ends soon, with -ECANCELED if it
+ * is not done.  Any thread; nothing may be staged meanwhile.
+ */
+void disk_cancel(struct disk_queue *q);
 /* Requests of @q that went along with another one. */
 u64 disk_queue_merged(const struct disk_queue *q);
 

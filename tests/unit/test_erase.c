@@ -389,6 +389,40 @@ START_TEST(test_thread_is_not_blocked)
 }
 END_TEST
 
+/* A reset does not wait for all that waits: 62 of 64 never reach the host. */
+START_TEST(test_cancel)
+{
+	static struct rig_req reqs[DEPTH];
+	unsigned int cancelled = 0, n = 30;
+
+	start(local());
+	write_once(&fault_host.hold, true);
+	for (unsigned int i = 0; i < n; i++) {
+		rig_prepare(&rig, &reqs[i], 0, (u16)i, DISK_WRITE_ZEROES,
+			    i * 4096, NULL, 4096);
+		reqs[i].req.niov = 0;
+	}
+	rig_stage(&rig, reqs, n);
+	for (unsigned int i = 0; i < 5000 && read_once(&fault_host.held) < 2; i++)
+		usleep(1000);
+	disk_cancel(rig.queues[0]);
+	for (unsigned int i = 0; i < 5000 && pending() > 2; i++)
+		usleep(1000);
+	ck_assert_uint_eq(pending(), 2);
+	write_once(&fault_host.hold, false);
+	rig_wait(&rig);
+	for (unsigned int i = 0; i < n; i++) {
+		ck_assert_uint_eq(reqs[i].times, 1);
+		cancelled += reqs[i].err == -ECANCELED;
+	}
+	ck_assert_uint_eq(cancelled, n - 2);
+	/* It is over: what comes now is carried out. */
+	ck_assert_int_eq(erase("z", 0, 4096 * n), 0);
+	expect_zeroes(0, 4096 * n);
+	end();
+}
+END_TEST
+
 /* --- block devices ------------------------------------------------------- */
 
 /* Of @block bytes; false: there are none here. */
@@ -465,6 +499,10 @@ START_TEST(test_secure_erase)
 	ck_assert_int_eq(erase("s", 4096, 8192), 0);
 	ck_assert_uint_eq(fault_host.secure_range[0], 4096);
 	ck_assert_uint_eq(fault_host.secure_range[1], 8192);
+	/* Blocks that are not erased whole are not said to be. */
+	ck_assert_int_eq(erase("s", 512, 4096), -EINVAL);
+	ck_assert_int_eq(erase("s", 512, 512), -EINVAL);
+	ck_assert_uint_eq(fault_host.secure_range[1], 8192);
 	end_loop(loop);
 }
 END_TEST
@@ -487,6 +525,7 @@ int main(void)
 	tcase_add_test(tc, test_thread_is_not_blocked);
 	tcase_add_loop_test(tc, test_block_device, 0, 2);
 	tcase_add_test(tc, test_secure_erase);
+	tcase_add_test(tc, test_cancel);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
