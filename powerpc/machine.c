@@ -10,9 +10,11 @@
 #include "kvm/vm.h"
 #include "log.h"
 #include "powerpc/spapr.h"
+#include <asm/cputable.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/ioctl.h>
 #include <sys/random.h>
 #include <unistd.h>
@@ -174,10 +176,39 @@ static int machine_define_rtas(struct vm *vm)
 	return 0;
 }
 
+/*
+ * Hardware threads of one core run together, and KVM-HV takes vCPU ids next to
+ * each other for such: one thread a core makes each id a core of its own.  Refused
+ * by kernels before 4.13, whose vCPUs share a core then.
+ */
+static void machine_one_thread_per_core(struct vm *vm)
+{
+	struct kvm_enable_cap cap = {
+		.cap = KVM_CAP_PPC_SMT,
+		.args = { 1, 0 },
+	};
+
+	if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap) < 0)
+		log_info("KVM_CAP_PPC_SMT: %s; vCPUs may share a core",
+			 strerror(errno));
+}
+
+/* Its guests are other machines: radix trees, XIVE. */
+static int machine_check_host(void)
+{
+	if (!(getauxval(AT_HWCAP2) & PPC_FEATURE2_ARCH_3_00))
+		return 0;
+	log_error("this host is a POWER9 or later, lkvm's machine a POWER8; use a POWER8 host");
+	return -EOPNOTSUPP;
+}
+
 static int machine_create(struct vm *vm)
 {
-	int err = machine_alloc_hpt(vm);
+	int err = machine_check_host();
 
+	if (!err)
+		err = machine_alloc_hpt(vm);
+	machine_one_thread_per_core(vm);
 	if (!err)
 		err = machine_enable_hcalls(vm);
 	if (!err)

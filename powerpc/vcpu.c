@@ -26,6 +26,8 @@
 #define MSR_SF (1ULL << 63)
 #define MSR_ME (1ULL << 12)
 #define MSR_ENTRY (MSR_SF | MSR_ME)
+#define EPAPR_MAGIC 0x65504150
+#define EPAPR_AREA_MAX 0xffff0000	/* wrappers are 32-bit programs */
 
 struct spapr_cpus {
 	pthread_mutex_t pause_lock;	/* of whoever calls vcpu_pause() */
@@ -143,9 +145,24 @@ int spapr_cpu_state(struct vm *vm, u32 id)
 	return (int)load_acquire(&vm->arch->cpus->cpu[id].state);
 }
 
+/* ePAPR 1.1, 5.4.1: a zImage wants its r6 and r7, a vmlinux looks at neither. */
+static int vcpu_set_boot_entry(struct vcpu *vcpu, u64 pc, u64 fdt)
+{
+	u64 size = vcpu->vm->mem.size;
+	struct kvm_regs regs = {
+		.pc = pc,
+		.msr = MSR_ENTRY,
+		.gpr[3] = fdt,
+		.gpr[6] = EPAPR_MAGIC,
+		.gpr[7] = size < EPAPR_AREA_MAX ? size : EPAPR_AREA_MAX,
+	};
+
+	return ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
+}
+
 int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt)
 {
-	int err = vcpu_set_entry(vm->vcpus[0], pc, fdt);
+	int err = vcpu_set_boot_entry(vm->vcpus[0], pc, fdt);
 
 	if (err) {
 		log_error("cannot set the boot vCPU's registers: %s",
