@@ -208,7 +208,8 @@ static int machine_create(struct vm *vm)
 
 	if (!err)
 		err = machine_alloc_hpt(vm);
-	machine_one_thread_per_core(vm);
+	if (!err)
+		machine_one_thread_per_core(vm);
 	if (!err)
 		err = machine_enable_hcalls(vm);
 	if (!err)

@@ -79,10 +79,20 @@ static int one_reg(struct vcpu *vcpu, unsigned long request, u64 id, u64 *value)
 	return ioctl(vcpu->fd, request, &reg) < 0 ? -errno : 0;
 }
 
-/* All registers that it begins with: what is not named is zero. */
+/*
+ * All registers that it begins with: what is not named is zero.  r6 and r7 are
+ * for a zImage (ePAPR 1.1, 5.4.1); a vmlinux, or a CPU started later, looks at neither.
+ */
 static int vcpu_set_entry(struct vcpu *vcpu, u64 pc, u64 r3)
 {
-	struct kvm_regs regs = { .pc = pc, .msr = MSR_ENTRY, .gpr[3] = r3 };
+	u64 size = vcpu->vm->mem.size;
+	struct kvm_regs regs = {
+		.pc = pc,
+		.msr = MSR_ENTRY,
+		.gpr[3] = r3,
+		.gpr[6] = EPAPR_MAGIC,
+		.gpr[7] = size < EPAPR_AREA_MAX ? size : EPAPR_AREA_MAX,
+	};
 
 	return ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
 }
@@ -145,24 +155,9 @@ int spapr_cpu_state(struct vm *vm, u32 id)
 	return (int)load_acquire(&vm->arch->cpus->cpu[id].state);
 }
 
-/* ePAPR 1.1, 5.4.1: a zImage wants its r6 and r7, a vmlinux looks at neither. */
-static int vcpu_set_boot_entry(struct vcpu *vcpu, u64 pc, u64 fdt)
-{
-	u64 size = vcpu->vm->mem.size;
-	struct kvm_regs regs = {
-		.pc = pc,
-		.msr = MSR_ENTRY,
-		.gpr[3] = fdt,
-		.gpr[6] = EPAPR_MAGIC,
-		.gpr[7] = size < EPAPR_AREA_MAX ? size : EPAPR_AREA_MAX,
-	};
-
-	return ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
-}
-
 int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt)
 {
-	int err = vcpu_set_boot_entry(vm->vcpus[0], pc, fdt);
+	int err = vcpu_set_entry(vm->vcpus[0], pc, fdt);
 
 	if (err) {
 		log_error("cannot set the boot vCPU's registers: %s",
