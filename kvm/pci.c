@@ -149,7 +149,38 @@ static void pci_intx_ended(void *arg)
 		pci_function_intx(fn);
 }
 
-static int pci_intx_connect(struct pci_host *host, struct pci_function *fn)
+static bool pci_intx_disabled(const struct pci_function *fn)
+{
+	return read_once(&fn->config[PCI_COMMAND + 1]) &
+	       PCI_COMMAND_INTX_DISABLE >> 8;
+}
+
+/*
+ * KVM tells of the end of a level interrupt at a price: on POWER each end of
+ * any interrupt then costs a detour.  So it is connected only while the guest
+ * wants it.  Lock held, or before vCPUs run.
+ */
+static int pci_intx_update(struct pci_function *fn)
+{
+	struct vm *vm = fn->host->vm;
+	bool wanted = !pci_intx_disabled(fn);
+	int err = 0;
+
+	if (wanted == fn->intx_attached)
+		return 0;
+	if (wanted) {
+		err = irqfd_attach(vm, fn->intx_fd, fn->intx_gsi,
+				   fn->intx_resample_fd);
+	} else {
+		irqfd_detach(vm, fn->intx_fd, fn->intx_gsi);
+		/* KVM has lowered it, and will not tell of its end. */
+		__atomic_store_n(&fn->intx_asserted, false, __ATOMIC_SEQ_CST);
+	}
+	fn->intx_attached = wanted && !err;
+	return err;
+}
+
+static int pci_intx_init(struct pci_function *fn)
 {
 	fn->intx_gsi = arch_pci_intx_gsi(fn->slot);
 	fn->config[PCI_INTERRUPT_PIN] = 1;
@@ -160,9 +191,8 @@ static int pci_intx_connect(struct pci_host *host, struct pci_function *fn)
 		log_error("cannot create an eventfd; raise the limit of open files (ulimit -n)");
 		return -EMFILE;
 	}
-	vm_watch(host->vm, fn->intx_resample_fd, POLLIN, pci_intx_ended, fn);
-	return irqfd_attach(host->vm, fn->intx_fd, fn->intx_gsi,
-			    fn->intx_resample_fd);
+	vm_watch(fn->host->vm, fn->intx_resample_fd, POLLIN, pci_intx_ended, fn);
+	return pci_intx_update(fn);
 }
 
 int pci_function_add(struct pci_host *host, struct pci_function *fn)
@@ -185,7 +215,7 @@ int pci_function_add(struct pci_host *host, struct pci_function *fn)
 	fn->host = host;
 	fn->slot = (u8)slot;
 	if (fn->ops->intx_level) {
-		err = pci_intx_connect(host, fn);
+		err = pci_intx_init(fn);
 		if (err)
 			return err;
 	}
@@ -197,7 +227,7 @@ void pci_function_remove(struct pci_function *fn)
 {
 	if (fn->host) {
 		fn->host->slots[fn->slot] = NULL;
-		if (fn->intx_fd >= 0)
+		if (fn->intx_attached)
 			irqfd_detach(fn->host->vm, fn->intx_fd, fn->intx_gsi);
 	}
 	if (fn->intx_fd >= 0)
@@ -208,8 +238,7 @@ void pci_function_remove(struct pci_function *fn)
 
 void pci_function_intx(struct pci_function *fn)
 {
-	if (read_once(&fn->config[PCI_COMMAND + 1]) &
-	    PCI_COMMAND_INTX_DISABLE >> 8)
+	if (pci_intx_disabled(fn))
 		return;
 	if (!__atomic_exchange_n(&fn->intx_asserted, true, __ATOMIC_ACQ_REL))
 		event_signal(fn->intx_fd);
@@ -310,6 +339,8 @@ void pci_config_write(struct pci_host *host, unsigned int bus,
 		write_once(byte, (u8)((*byte & ~mask) | (bytes[i] & mask)));
 	}
 	pci_update_decoding(fn);
+	if (fn->ops->intx_level)
+		pci_intx_update(fn);
 	pthread_mutex_unlock(&host->lock);
 	if (fn->ops->config_written)
 		fn->ops->config_written(fn, offset, len);

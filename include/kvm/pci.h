@@ -60,6 +60,7 @@ struct pci_function {
 	} bar[PCI_BARS];
 
 	u32 intx_gsi;
+	bool intx_attached;	/* to KVM; bridge lock */
 	bool intx_asserted;	/* until the guest has ended it; any thread */
 	int intx_fd;		/* signal to assert INTx; any thread */
 	int intx_resample_fd;	/* KVM signals: the guest has ended it */

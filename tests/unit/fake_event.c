@@ -213,10 +213,13 @@ void irqfd_detach(struct vm *vm, int fd, u32 gsi)
 	(void)vm;
 	pthread_mutex_lock(&fake_kvm.lock);
 	irqfd = fake_find_irqfd(fd);
-	if (irqfd && irqfd->gsi == gsi)
+	if (irqfd && irqfd->gsi == gsi) {
+		if (irqfd->resamplefd >= 0)	/* as KVM does: it falls */
+			fake_kvm.gsi[gsi].level = false;
 		*irqfd = fake_kvm.irqfd[--fake_kvm.nirqfds];
-	else
+	} else {
 		fake_kvm.bad_detaches++;
+	}
 	pthread_mutex_unlock(&fake_kvm.lock);
 }
 

@@ -1017,6 +1017,35 @@ START_TEST(test_intx_disable_bit)
 }
 END_TEST
 
+/* Connected at a price (POWER: that of every interrupt's end): only if wanted. */
+START_TEST(test_intx_connected_while_enabled)
+{
+	unsigned int before = fake_kvm.nirqfds;
+
+	drive();
+	dev.transport->queue_interrupt(&dev, 0);
+	ck_assert(fake_kvm.gsi[intx()].level);
+	command(BUS_ON | PCI_COMMAND_INTX_DISABLE);
+	ck_assert_uint_eq(fake_kvm.nirqfds, before - 1);
+	ck_assert(!fake_kvm.gsi[intx()].level);
+	command(BUS_ON | PCI_COMMAND_INTX_DISABLE);	/* once is enough */
+	ck_assert_uint_eq(fake_kvm.bad_detaches, 0);
+	/* What was asserted then, and never ended, is asserted again. */
+	command(BUS_ON);
+	ck_assert_uint_eq(fake_kvm.nirqfds, before);
+	ck_assert(fake_kvm.gsi[intx()].level);
+	isr();
+	eoi();
+	ck_assert(!fake_kvm.gsi[intx()].level);
+	/* KVM may refuse: no interrupts then, and no harm. */
+	command(BUS_ON | PCI_COMMAND_INTX_DISABLE);
+	fake_kvm.refuse_irqfd = -ENOMEM;
+	command(BUS_ON);
+	ck_assert_uint_eq(fake_kvm.nirqfds, before - 1);
+	fake_kvm.refuse_irqfd = 0;
+}
+END_TEST
+
 /* PCI Local Bus 3.0, 6.2.3: the status bit tells, disabled or not. */
 START_TEST(test_intx_status_bit)
 {
@@ -1212,6 +1241,7 @@ static void add_events(Suite *suite)
 	tcase_add_test(tc, test_ports_refused);
 	tcase_add_test(tc, test_intx);
 	tcase_add_test(tc, test_intx_disable_bit);
+	tcase_add_test(tc, test_intx_connected_while_enabled);
 	tcase_add_test(tc, test_intx_status_bit);
 	tcase_add_test(tc, test_msix);
 	tcase_add_test(tc, test_msix_config_change);
