@@ -36,6 +36,8 @@ extern const char *const arch_console_param;
 /* Interrupts of devices without MSI: the GSI of pin INTA of PCI @slot. */
 u32 arch_pci_intx_gsi(unsigned int slot);
 extern const struct arch_pci_window arch_pci_window;
+/* One above 4 GiB, where BARs of memory are put; size 0: the machine has none. */
+extern const struct arch_pci_window arch_pci_window64;
 /* That of I/O BARs, which are on the PIO bus; size 0: the machine has none. */
 extern const struct arch_pci_window arch_pci_io_window;
 

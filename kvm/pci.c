@@ -27,12 +27,19 @@
 #define COMMAND_MASK \
 	(PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_DISABLE)
 
+enum { WINDOW_IO, WINDOW_MEM, WINDOW_MEM64, WINDOWS };
+
 struct pci_host {
 	struct vm *vm;
 	pthread_mutex_t lock;	/* configuration spaces and BAR addresses */
 	struct pci_function bridge;
 	struct pci_function *slots[PCI_SLOTS];
-	u64 next_bar, next_io_bar;	/* where "firmware" puts the next one */
+	struct pci_window {
+		struct pci_host *host;
+		const struct arch_pci_window *at;
+		bool io;
+		u64 next;	/* where "firmware" puts the next BAR */
+	} window[WINDOWS];
 };
 
 static void put_le16(u8 *p, u16 v)
@@ -72,20 +79,30 @@ void pci_function_init(struct pci_function *fn,
 	fn->wmask[PCI_CACHE_LINE_SIZE] = 0xff;
 }
 
-void pci_function_add_bar(struct pci_function *fn, unsigned int bar, u32 size)
+static void pci_add_bar(struct pci_function *fn, unsigned int bar, u32 size,
+			u32 type)
 {
+	u8 *mask = fn->wmask + PCI_BASE_ADDRESS_0 + 4 * bar;
+
 	assert(bar < PCI_BARS && size >= 16 && !(size & (size - 1)));
 	fn->bar[bar].size = size;
-	put_le32(fn->wmask + PCI_BASE_ADDRESS_0 + 4 * bar, ~(size - 1));
+	fn->bar[bar].type = type;
+	put_le32(fn->config + PCI_BASE_ADDRESS_0 + 4 * bar, type);
+	put_le32(mask, ~(size - 1));
+}
+
+void pci_function_add_bar(struct pci_function *fn, unsigned int bar, u32 size)
+{
+	assert(bar + 1 < PCI_BARS && !fn->bar[bar + 1].size);
+	pci_add_bar(fn, bar, size, PCI_BASE_ADDRESS_MEM_TYPE_64);
+	put_le32(fn->wmask + PCI_BASE_ADDRESS_0 + 4 * (bar + 1), ~0u);
 }
 
 bool pci_function_add_io_bar(struct pci_function *fn, unsigned int bar, u32 size)
 {
 	if (!arch_pci_io_window.size)
 		return false;
-	pci_function_add_bar(fn, bar, size);
-	fn->bar[bar].io = true;
-	fn->config[PCI_BASE_ADDRESS_0 + 4 * bar] = PCI_BASE_ADDRESS_SPACE_IO;
+	pci_add_bar(fn, bar, size, PCI_BASE_ADDRESS_SPACE_IO);
 	fn->wmask[PCI_COMMAND] |= PCI_COMMAND_IO;
 	return true;
 }
@@ -112,28 +129,50 @@ unsigned int pci_function_add_cap(struct pci_function *fn, u8 id,
 	return at;
 }
 
-static const struct arch_pci_window *pci_window(const struct pci_bar *bar)
+static bool pci_bar_io(const struct pci_bar *bar)
 {
-	return bar->io ? &arch_pci_io_window : &arch_pci_window;
+	return bar->type == PCI_BASE_ADDRESS_SPACE_IO;
+}
+
+static u64 pci_bar_get(const struct pci_function *fn, unsigned int bar)
+{
+	const u8 *reg = fn->config + PCI_BASE_ADDRESS_0 + 4 * bar;
+	u64 high = pci_bar_io(&fn->bar[bar]) ? 0 : get_le32(reg + 4);
+
+	return high << 32 | (get_le32(reg) & ~0xfu);
+}
+
+static void pci_bar_set(struct pci_function *fn, unsigned int bar, u64 addr)
+{
+	u8 *reg = fn->config + PCI_BASE_ADDRESS_0 + 4 * bar;
+
+	put_le32(reg, (u32)addr | fn->bar[bar].type);
+	if (!pci_bar_io(&fn->bar[bar]))
+		put_le32(reg + 4, (u32)(addr >> 32));
+}
+
+static struct pci_window *pci_window_for(struct pci_host *host,
+					 const struct pci_bar *bar)
+{
+	if (pci_bar_io(bar))
+		return &host->window[WINDOW_IO];
+	return &host->window[arch_pci_window64.size ? WINDOW_MEM64 : WINDOW_MEM];
 }
 
 /* Firmware's work: an address in its window for each BAR.  0 or -ENOSPC. */
 static int pci_place_bars(struct pci_host *host, struct pci_function *fn)
 {
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
-		const struct pci_bar *bar = &fn->bar[i];
-		const struct arch_pci_window *w = pci_window(bar);
-		u64 *next = bar->io ? &host->next_io_bar : &host->next_bar;
-		u64 size = bar->size;
-		u64 addr = (*next + size - 1) & ~(size - 1);
-		u8 *reg = fn->config + PCI_BASE_ADDRESS_0 + 4 * i;
+		struct pci_window *w = pci_window_for(host, &fn->bar[i]);
+		u64 size = fn->bar[i].size;
+		u64 addr = (w->next + size - 1) & ~(size - 1);
 
 		if (!size)
 			continue;
-		if (addr + size > w->base + w->size)
+		if (addr + size > w->at->base + w->at->size)
 			return -ENOSPC;
-		put_le32(reg, (u32)addr | *reg);	/* its type bits */
-		*next = addr + size;
+		pci_bar_set(fn, i, addr);
+		w->next = addr + size;
 	}
 	return 0;
 }
@@ -249,19 +288,28 @@ struct pci_function *pci_host_function(struct pci_host *host, unsigned int slot)
 	return slot < PCI_SLOTS ? host->slots[slot] : NULL;
 }
 
-/* Where CPUs reach a BAR by its registers; 0 when nowhere.  Lock held. */
+/*
+ * Where CPUs reach a BAR by its registers; 0 when nowhere.  One of memory may
+ * be in either window of memory.  Lock held.
+ */
 static u64 pci_bar_address(const struct pci_function *fn, unsigned int bar)
 {
-	const struct arch_pci_window *w = pci_window(&fn->bar[bar]);
-	u8 enable = fn->bar[bar].io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
-	u64 addr = get_le32(fn->config + PCI_BASE_ADDRESS_0 + 4 * bar) & ~0xfu;
-	u64 size = fn->bar[bar].size;
+	bool io = pci_bar_io(&fn->bar[bar]);
+	u8 enable = io ? PCI_COMMAND_IO : PCI_COMMAND_MEMORY;
+	u64 size = fn->bar[bar].size, addr;
 
 	if (!size || !(fn->config[PCI_COMMAND] & enable))
 		return 0;
-	if (addr < w->base || addr + size > w->base + w->size)
-		return 0;
-	return addr - w->base + w->cpu;
+	addr = pci_bar_get(fn, bar);
+	for (unsigned int i = 0; i < WINDOWS; i++) {
+		const struct pci_window *w = &fn->host->window[i];
+
+		if (w->io == io && addr >= w->at->base &&
+		    size <= w->at->size &&
+		    addr - w->at->base <= w->at->size - size)
+			return addr - w->at->base + w->at->cpu;
+	}
+	return 0;
 }
 
 static void pci_update_decoding(struct pci_function *fn)
@@ -367,20 +415,21 @@ const struct bus_ops pci_ecam_ops = {
 };
 
 /* The function and BAR at @addr; *@offset is relative to the BAR. */
-static struct pci_function *pci_window_find(struct pci_host *host, bool io,
-					    u64 addr, unsigned int len,
-					    unsigned int *bar, u32 *offset)
+static struct pci_function *pci_window_find(struct pci_window *w, u64 addr,
+					    unsigned int len, unsigned int *bar,
+					    u32 *offset)
 {
 	struct pci_function *found = NULL;
 
-	pthread_mutex_lock(&host->lock);
+	pthread_mutex_lock(&w->host->lock);
 	for (unsigned int s = 0; s < PCI_SLOTS && !found; s++) {
-		struct pci_function *fn = host->slots[s];
+		struct pci_function *fn = w->host->slots[s];
 
 		for (unsigned int i = 0; fn && i < PCI_BARS; i++) {
 			u64 off = addr - fn->bar[i].addr;
 
-			if (!fn->bar[i].addr || fn->bar[i].io != io ||
+			if (!fn->bar[i].addr ||
+			    pci_bar_io(&fn->bar[i]) != w->io ||
 			    off >= fn->bar[i].size ||
 			    len > fn->bar[i].size - off)
 				continue;
@@ -390,65 +439,50 @@ static struct pci_function *pci_window_find(struct pci_host *host, bool io,
 			break;
 		}
 	}
-	pthread_mutex_unlock(&host->lock);
+	pthread_mutex_unlock(&w->host->lock);
 	return found;
 }
 
-static void pci_window_read(struct pci_host *host, bool io, u64 addr,
-			    void *data, unsigned int len)
+static void pci_window_read(void *ctx, u64 at, void *data, unsigned int len)
 {
+	struct pci_window *w = ctx;
 	struct pci_function *fn;
 	unsigned int bar;
 	u32 offset;
 
-	fn = pci_window_find(host, io, addr, len, &bar, &offset);
+	fn = pci_window_find(w, w->at->cpu + at, len, &bar, &offset);
 	if (fn)
 		fn->ops->bar_read(fn, bar, offset, data, len);
 }
 
-static void pci_window_write(struct pci_host *host, bool io, u64 addr,
-			     const void *data, unsigned int len)
+static void pci_window_write(void *ctx, u64 at, const void *data,
+			     unsigned int len)
 {
+	struct pci_window *w = ctx;
 	struct pci_function *fn;
 	unsigned int bar;
 	u32 offset;
 
-	fn = pci_window_find(host, io, addr, len, &bar, &offset);
+	fn = pci_window_find(w, w->at->cpu + at, len, &bar, &offset);
 	if (fn)
 		fn->ops->bar_write(fn, bar, offset, data, len);
 }
 
-static void pci_memory_read(void *ctx, u64 offset, void *data, unsigned int len)
-{
-	pci_window_read(ctx, false, arch_pci_window.cpu + offset, data, len);
-}
-
-static void pci_memory_write(void *ctx, u64 offset, const void *data,
-			     unsigned int len)
-{
-	pci_window_write(ctx, false, arch_pci_window.cpu + offset, data, len);
-}
-
-static const struct bus_ops pci_memory_ops = {
-	.read = pci_memory_read,
-	.write = pci_memory_write,
+static const struct bus_ops pci_window_ops = {
+	.read = pci_window_read,
+	.write = pci_window_write,
 };
 
-static void pci_io_read(void *ctx, u64 offset, void *data, unsigned int len)
+static void pci_window_init(struct pci_host *host, unsigned int i, bool io,
+			    const struct arch_pci_window *at)
 {
-	pci_window_read(ctx, true, arch_pci_io_window.cpu + offset, data, len);
-}
+	struct pci_window *w = &host->window[i];
 
-static void pci_io_write(void *ctx, u64 offset, const void *data,
-			 unsigned int len)
-{
-	pci_window_write(ctx, true, arch_pci_io_window.cpu + offset, data, len);
+	*w = (struct pci_window){ host, at, io, at->base };
+	if (at->size)
+		bus_add(io ? &host->vm->pio : &host->vm->mmio, at->cpu,
+			at->size, &pci_window_ops, w);
 }
-
-static const struct bus_ops pci_io_ops = {
-	.read = pci_io_read,
-	.write = pci_io_write,
-};
 
 int pci_host_new(struct pci_host **hp, struct vm *vm)
 {
@@ -463,16 +497,12 @@ int pci_host_new(struct pci_host **hp, struct vm *vm)
 	if (!host)
 		return log_no_memory();
 	host->vm = vm;
-	host->next_bar = arch_pci_window.base;
-	host->next_io_bar = arch_pci_io_window.base;
 	pthread_mutex_init(&host->lock, NULL);
 	pci_function_init(&host->bridge, &bridge_ops, &bridge_ids);
 	host->slots[0] = &host->bridge;
-	bus_add(&vm->mmio, arch_pci_window.cpu, arch_pci_window.size,
-		&pci_memory_ops, host);
-	if (arch_pci_io_window.size)
-		bus_add(&vm->pio, arch_pci_io_window.cpu,
-			arch_pci_io_window.size, &pci_io_ops, host);
+	pci_window_init(host, WINDOW_IO, true, &arch_pci_io_window);
+	pci_window_init(host, WINDOW_MEM, false, &arch_pci_window);
+	pci_window_init(host, WINDOW_MEM64, false, &arch_pci_window64);
 	*hp = host;
 	return 0;
 }

@@ -53,6 +53,11 @@ const struct arch_pci_window arch_pci_window = {
 	.size = SPAPR_MEM32_SIZE,
 	.cpu = SPAPR_MEM32_CPU,
 };
+const struct arch_pci_window arch_pci_window64 = {
+	.base = SPAPR_MEM64_ADDR,
+	.size = SPAPR_MEM64_SIZE,
+	.cpu = SPAPR_MEM64_ADDR,
+};
 /* A port would be memory to the CPU: nothing is gained by one. */
 const struct arch_pci_window arch_pci_io_window = { .size = 0 };
 

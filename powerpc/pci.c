@@ -250,11 +250,12 @@ static void describe_bars(struct pci_host *host, const struct pci_function *fn,
 	for (unsigned int i = 0; i < PCI_BARS; i++) {
 		unsigned int reg = PCI_BASE_ADDRESS_0 + 4 * i;
 
-		if (!fn->bar[i].size)
+		if (!fn->bar[i].size)	/* and all that are, are of memory */
 			continue;
 		out->bar[out->nbars].bar = i;
 		out->bar[out->nbars].addr =
-			slot_get(host, fn->slot, reg, 4) & ~0xfu;
+			(u64)slot_get(host, fn->slot, reg + 4, 4) << 32 |
+			(slot_get(host, fn->slot, reg, 4) & ~0xfu);
 		out->bar[out->nbars].size = fn->bar[i].size;
 		out->nbars++;
 	}

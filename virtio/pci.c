@@ -2,7 +2,7 @@
 /*
  * The PCI transport (virtio 1.2, 4.1).
  *
- * BAR 0 holds the four register blocks, a page each; BAR 1 the MSI-X table; BAR
+ * BAR 0 holds the four register blocks, a page each; BAR 4 the MSI-X table; BAR
  * 2, where the machine has ports, the notify addresses once more: a port's exit
  * tells KVM all about it, while AMD's decodes the instruction of an MMIO kick.
  * Drivers take what comes first (4.1.4), the ports.
@@ -26,8 +26,8 @@
 #include <string.h>
 
 #define REGISTERS_BAR 0
-#define MSIX_BAR 1
 #define PORTS_BAR 2
+#define MSIX_BAR 4
 #define PORTS_MIN 16
 #define PORTS_MAX 256	/* PCI Local Bus 3.0, 6.2.5.1 */
 

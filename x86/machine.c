@@ -47,6 +47,7 @@ const struct arch_pci_window arch_pci_window = {
 	.size = X86_PCI_WINDOW_SIZE,
 	.cpu = X86_PCI_WINDOW,
 };
+const struct arch_pci_window arch_pci_window64 = { .size = 0 };
 const struct arch_pci_window arch_pci_io_window = {
 	.base = X86_PCI_IO_WINDOW,
 	.size = X86_PCI_IO_WINDOW_SIZE,

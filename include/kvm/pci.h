@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A PCI host bridge with one bus, and the functions on it: configuration space
- * with write masks, 32-bit memory and I/O BARs that can be sized and moved, a
+ * with write masks, 64-bit memory and I/O BARs that can be sized and moved, a
  * capability list, and INTx through irqfd with resample.
  *
  * Configuration and BAR accesses come from any vCPU thread.  Configuration
@@ -55,7 +55,7 @@ struct pci_function {
 	u8 wmask[PCI_CONFIG_SIZE];	/* bits the guest can change */
 	struct pci_bar {
 		u32 size;	/* 0: not there */
-		bool io;
+		u32 type;	/* PCI_BASE_ADDRESS_SPACE_IO, MEM_TYPE_64 */
 		u64 addr;	/* where CPUs reach it, 0: nowhere */
 	} bar[PCI_BARS];
 
@@ -89,9 +89,12 @@ struct pci_ids {
 };
 void pci_function_init(struct pci_function *fn, const struct pci_function_ops *ops,
 		       const struct pci_ids *ids);
-/* A memory BAR.  @size: a power of two, at least 16. */
+/*
+ * A memory BAR of 64 bits, which takes @bar and the next one.  @size: a power of
+ * two, at least 16.
+ */
 void pci_function_add_bar(struct pci_function *fn, unsigned int bar, u32 size);
-/* The same in I/O space; false, and no BAR, where the machine has none. */
+/* One in I/O space; false, and no BAR, where the machine has none. */
 bool pci_function_add_io_bar(struct pci_function *fn, unsigned int bar, u32 size);
 /*
  * Append a capability of @len bytes, read-only but where @wmask (may be NULL)

@@ -23,7 +23,7 @@ static void device_cap(struct device *dev, u8 at)
 		dev->port_step = pci_read(dev->slot, at + 16, 4);
 		return;
 	}
-	u32 addr = dev->bar[bar & 1] + pci_read(dev->slot, at + 8, 4);
+	u32 addr = dev->bar[bar & 7] + pci_read(dev->slot, at + 8, 4);
 
 	if (type == 1)
 		dev->common = addr;
@@ -43,7 +43,7 @@ void device_map(struct device *dev)
 {
 	u8 at = (u8)pci_read(dev->slot, PCI_CAP_POINTER, 1);
 
-	for (u8 i = 0; i < 2; i++)
+	for (u8 i = 0; i < 6; i++)
 		dev->bar[i] = pci_read(dev->slot, PCI_BAR0 + 4 * i, 4) & ~0xfu;
 	for (; at; at = (u8)pci_read(dev->slot, at + 1, 1)) {
 		u8 id = (u8)pci_read(dev->slot, at, 1);
@@ -55,8 +55,8 @@ void device_map(struct device *dev)
 			u32 pending = pci_read(dev->slot, at + 8, 4);
 
 			dev->msix = at;
-			dev->msix_table = dev->bar[table & 1] + (table & ~7u);
-			dev->msix_pending = dev->bar[pending & 1] + (pending & ~7u);
+			dev->msix_table = dev->bar[table & 7] + (table & ~7u);
+			dev->msix_pending = dev->bar[pending & 7] + (pending & ~7u);
 		}
 	}
 	pci_write(dev->slot, PCI_COMMAND, PCI_COMMAND_ON, 2);

@@ -119,7 +119,7 @@ struct queue {
 
 struct device {
 	u8 slot;
-	u32 bar[2];		/* registers, MSI-X */
+	u32 bar[6];		/* the low halves: all are below 4 GiB */
 	u32 common, isr, config, notify, notify_step;	/* addresses */
 	u16 port;		/* notify addresses as ports */
 	u32 port_step;

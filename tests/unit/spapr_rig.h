@@ -15,7 +15,7 @@
 #define RIG_RAM		0x4000u
 #define RIG_CPUS	4u
 #define RIG_VECTORS	5u
-#define RIG_MSIX_BAR	1u
+#define RIG_MSIX_BAR	2u
 #define RIG_BLOCK	0x1000u		/* where rig_rtas() has its block */
 
 struct spapr_rig {

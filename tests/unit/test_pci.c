@@ -21,7 +21,9 @@
 
 #define ECAM (1ull << 40)
 #define NQUEUES 3
+#define REGISTERS_BAR 0
 #define PORTS_BAR 2
+#define MSIX_BAR 4
 #define RING_SIZE 256
 #define CONFIG_LEN 60
 #define CLASS 0x018000
@@ -302,7 +304,8 @@ START_TEST(test_read_only)
 		bool writable = i == PCI_COMMAND || i == PCI_COMMAND + 1 ||
 				i == PCI_CACHE_LINE_SIZE ||
 				i == PCI_INTERRUPT_LINE ||
-				(i >= bar_reg(0) && i <= bar_reg(PORTS_BAR) + 3);
+				(i >= bar_reg(0) && i < bar_reg(PORTS_BAR) + 4) ||
+				(i >= bar_reg(MSIX_BAR) && i < bar_reg(MSIX_BAR) + 8);
 
 		if (!writable)
 			ck_assert_msg(cfg(i, 1) == before[i],
@@ -326,26 +329,31 @@ static u32 bar_size(unsigned int bar)
 	return mask ? ~(mask & ~0xfu) + 1 : 0;
 }
 
+/* PCI Local Bus 3.0, 6.2.5.1: 64 bits, not prefetchable, placed as by firmware. */
+static void expect_memory_bar(unsigned int bar)
+{
+	u32 size = bar_size(bar), low = cfg(bar_reg(bar), 4);
+	u32 addr = low & ~0xfu;
+
+	ck_assert_uint_ge(size, 4096);
+	ck_assert_uint_eq(size & (size - 1), 0);
+	ck_assert_uint_eq(low & 0xf, PCI_BASE_ADDRESS_MEM_TYPE_64);
+	ck_assert_uint_eq(addr % size, 0);
+	ck_assert_uint_ge(addr, arch_pci_window.base);
+	ck_assert_uint_le((u64)addr + size,
+			  arch_pci_window.base + arch_pci_window.size);
+	ck_assert_uint_eq(cfg(bar_reg(bar) + 4, 4), 0);
+	set_cfg(bar_reg(bar) + 4, ~0u, 4);	/* all of it can be set */
+	ck_assert_uint_eq(cfg(bar_reg(bar) + 4, 4), ~0u);
+	set_cfg(bar_reg(bar) + 4, 0, 4);
+}
+
 START_TEST(test_bar_sizing)
 {
-	for (unsigned int bar = 0; bar < 6; bar++) {
-		u32 size = bar_size(bar);
-
-		if (bar == PORTS_BAR)
-			continue;	/* test_ports */
-		if (bar > PORTS_BAR) {
-			ck_assert_uint_eq(size, 0);
-			continue;
-		}
-		ck_assert_uint_ge(size, 4096);
-		ck_assert_uint_eq(size & (size - 1), 0);
-		/* 32 bits, not prefetchable, placed as by firmware */
-		ck_assert_uint_eq(cfg(bar_reg(bar), 4) & 0xf, 0);
-		ck_assert_uint_eq(cfg(bar_reg(bar), 4) % size, 0);
-		ck_assert_uint_ge(cfg(bar_reg(bar), 4), arch_pci_window.base);
-		ck_assert_uint_le((u64)cfg(bar_reg(bar), 4) + size,
-				  arch_pci_window.base + arch_pci_window.size);
-	}
+	expect_memory_bar(REGISTERS_BAR);
+	expect_memory_bar(MSIX_BAR);
+	ck_assert_uint_eq(cfg(bar_reg(PORTS_BAR + 1), 4), 0);
+	ck_assert_uint_eq(bar_size(PORTS_BAR + 1), 0);
 	/* It still decodes where it was. */
 	ck_assert_uint_eq(mmio_read(COMMON(NUMQ), 2), NQUEUES);
 	ck_assert_uint_eq(fake_kvm.nkicks, NQUEUES);
@@ -382,6 +390,12 @@ START_TEST(test_bar_moves)
 	set_cfg(bar_reg(0), 0xfffff000, 4);
 	ck_assert_uint_eq(fake_kvm.nkicks, 0);
 	set_cfg(bar_reg(0), (u32)old, 4);
+	expect_kicks_at(old);
+	set_cfg(bar_reg(0) + 4, 1, 4);
+	ck_assert_uint_eq(fake_kvm.nkicks, 0);
+	set_cfg(bar_reg(0) + 4, ~0u, 4);
+	ck_assert_uint_eq(fake_kvm.nkicks, 0);
+	set_cfg(bar_reg(0) + 4, 0, 4);
 	expect_kicks_at(old);
 	ck_assert_uint_eq(fake_kvm.bad_detaches, 0);
 }
@@ -422,11 +436,11 @@ END_TEST
 /* Two BARs at one address: the guest's mess, nobody's crash. */
 START_TEST(test_bars_overlap)
 {
-	u32 was = cfg(bar_reg(1), 4);
+	u32 was = cfg(bar_reg(MSIX_BAR), 4);
 
-	set_cfg(bar_reg(1), (u32)bar0(), 4);
+	set_cfg(bar_reg(MSIX_BAR), (u32)bar0(), 4);
 	mmio_read(COMMON(NUMQ), 2);
-	set_cfg(bar_reg(1), was, 4);
+	set_cfg(bar_reg(MSIX_BAR), was, 4);
 	ck_assert_uint_eq(mmio_read(COMMON(NUMQ), 2), NQUEUES);
 }
 END_TEST
@@ -1062,7 +1076,7 @@ END_TEST
 static void enable_msix(void)
 {
 	unsigned int cap = find_cap(PCI_CAP_ID_MSIX, -1);
-	u64 table = cfg(bar_reg(1), 4) & ~0xfu;
+	u64 table = cfg(bar_reg(MSIX_BAR), 4) & ~0xfu;
 
 	for (unsigned int v = 0; v <= NQUEUES; v++) {
 		mmio_write(table + 16 * v, MSG_ADDR, 8);

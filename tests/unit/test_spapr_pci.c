@@ -93,11 +93,11 @@ START_TEST(test_write)
 	ck_assert_uint_eq(cfg(DISK + PCI_INTERRUPT_PIN, 1), 1);
 	ck_assert_int_eq(write_config(DISK + PCI_BASE_ADDRESS_0, 4, ~0u),
 			 RTAS_SUCCESS);
-	ck_assert_uint_eq(cfg(DISK + PCI_BASE_ADDRESS_0, 4), 0xffffc000);
+	ck_assert_uint_eq(cfg(DISK + PCI_BASE_ADDRESS_0, 4), 0xffffc004);
 	ck_assert_int_eq(RIG_CALL(&rig, "write-pci-config", 0, NULL,
 				  DISK + PCI_BASE_ADDRESS_0 + 2, 2, 0x1234),
 			 RTAS_SUCCESS);
-	ck_assert_uint_eq(cfg(DISK + PCI_BASE_ADDRESS_0, 4), 0x1234c000);
+	ck_assert_uint_eq(cfg(DISK + PCI_BASE_ADDRESS_0, 4), 0x1234c004);
 	/* What is read-only stays. */
 	ck_assert_int_eq(write_config(DISK, 4, 0), RTAS_SUCCESS);
 	ck_assert_uint_eq(cfg(DISK, 4), 0x10421af4);
