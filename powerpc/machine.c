@@ -23,10 +23,6 @@
 #define H_STUFF_TCE		0x138
 #define H_PUT_TCE_INDIRECT	0x13c
 
-/* Documentation/virt/kvm/api.rst, KVM_PPC_ALLOCATE_HTAB */
-#define HPT_SHIFT_MIN 18
-#define HPT_SHIFT_MAX 46
-
 #define NEEDS_HV "load kvm_hv (modprobe kvm_hv) of Linux 4.13 or later, on a POWER8 host that is no guest itself"
 
 const struct kvm_cap arch_required_caps[] = {
@@ -113,16 +109,16 @@ static int machine_failed(const char *what)
  */
 static int machine_alloc_hpt(struct vm *vm)
 {
-	u32 shift = 64 - (u32)__builtin_clzll(vm->mem.size - 1) - 7;
+	u32 shift = spapr_hpt_shift(vm->mem.size);
+	u32 least = spapr_hpt_shift_min(vm->mem.size,
+					(u64)sysconf(_SC_PAGESIZE));
 
-	if (shift < HPT_SHIFT_MIN)
-		shift = HPT_SHIFT_MIN;
-	if (shift > HPT_SHIFT_MAX)
-		shift = HPT_SHIFT_MAX;
+	if (shift < least)
+		shift = least;
 	while (ioctl(vm->fd, KVM_PPC_ALLOCATE_HTAB, &shift) < 0) {
 		if (errno == EOPNOTSUPP)	/* radix alone, as in a guest */
 			return machine_failed("no guests with a hashed page table; " NEEDS_HV);
-		if (errno != ENOMEM || shift == HPT_SHIFT_MIN)
+		if (errno != ENOMEM || shift == least)
 			return machine_failed("no hashed page table for the guest; free some of the host's memory");
 		shift--;
 	}
@@ -211,6 +207,8 @@ static int machine_create(struct vm *vm)
 {
 	int err = machine_check_host();
 
+	if (!err && ioctl(vm->kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_PPC_SMT) > 1)
+		err = spapr_check_smt("/sys/devices/system/cpu");
 	if (!err)
 		err = machine_alloc_hpt(vm);
 	if (!err)

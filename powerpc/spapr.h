@@ -151,6 +151,18 @@ unsigned int spapr_pci_describe(struct pci_host *host,
 				struct spapr_pci_function *functions,
 				unsigned int max);
 
+/* --- core.c -------------------------------------------------------------- */
+
+/*
+ * 0, or -EBUSY with a message if cores of this host run several threads: then
+ * KVM-HV before POWER9 refuses to run a vCPU.  @cpus: /sys/devices/system/cpu.
+ */
+int spapr_check_smt(const char *cpus);
+/* log2 of the size of a page table that suits @mem bytes, at least 16 MiB ... */
+u32 spapr_hpt_shift(u64 mem);
+/* ... and of the smallest that maps what of them a guest begins in. */
+u32 spapr_hpt_shift_min(u64 mem, u64 page);
+
 /* --- hvcons.c ------------------------------------------------------------ */
 
 /* Output is the console's; input waits in a buffer, and signals @irq_fd (-1: none). */
