@@ -5,6 +5,7 @@
 #include "arch.h"
 #include "commands.h"
 #include "kvm/caps.h"
+#include "kvm/memory.h"
 #include "log.h"
 #include "options.h"
 #include <dirent.h>
@@ -61,11 +62,16 @@ static void check_limits(void)
 
 static void check_hugepages(void)
 {
-	unsigned long long n =
-		file_number("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages");
+	unsigned long long size = guest_hugepage_size(), n;
+	char path[96];
 
+	snprintf(path, sizeof(path),
+		 "/sys/kernel/mm/hugepages/hugepages-%llukB/free_hugepages",
+		 size >> 10);
+	n = file_number(path);
 	if (n)
-		tell("huge pages", "%llu of 2 MiB free: --mem SIZE,hugepages=on can use them", n);
+		tell("huge pages", "%llu of %llu MiB free: --mem SIZE,hugepages=on can use them",
+		     n, size >> 20);
 	else
 		tell("huge pages", "none reserved; sysctl -w vm.nr_hugepages=N for --mem SIZE,hugepages=on");
 }

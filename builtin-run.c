@@ -91,6 +91,11 @@ static int run_set_cpus(void *ctx, const char *text)
 	if (err)
 		log_error("--cpus %s: not a number from 1 to %u", number,
 			  arch_max_cpus);
+	if (!err && run->dedicated && !arch_tells_dedicated) {
+		log_error("--cpus %s: a guest of this architecture cannot be told dedicated=on; leave it out",
+			  text);
+		err = -EINVAL;
+	}
 	free(copy);
 	return err;
 }
@@ -107,7 +112,7 @@ static int run_set_mem(void *ctx, const char *text)
 	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE);
 	const char *size;
 	char *copy;
-	u64 unit;
+	u64 unit = 4096;
 	int err;
 
 	err = options_parse_keys(keys, "--mem", text, &copy, &size);
@@ -119,7 +124,13 @@ static int run_set_mem(void *ctx, const char *text)
 			  size, (unsigned long long)host >> 20);
 		err = -EINVAL;
 	}
-	unit = run->hugepages ? 2 << 20 : 4096;
+	if (run->hugepages)
+		unit = guest_hugepage_size();
+	if (!err && (!unit || run->mem < unit)) {
+		log_error("--mem %s,hugepages=on: this host's huge pages have %lluM (0: it has none); give at least one, or leave out hugepages=on",
+			  size, (unsigned long long)unit >> 20);
+		err = -EINVAL;
+	}
 	run->mem &= ~(unit - 1);
 	free(copy);
 	return err;
@@ -129,7 +140,7 @@ static int run_parse(struct run *run, int argc, char **argv)
 {
 	const struct option_spec specs[] = {
 		{ 'k', "kernel", OPTION_STRING, &run->kernel, 0, 0, "FILE",
-		  "bzImage or ELF vmlinux to boot", NULL },
+		  arch_kernel_formats, NULL },
 		{ 'i', "initrd", OPTION_STRING, &run->initrd, 0, 0, "FILE",
 		  "initial RAM disk", NULL },
 		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
@@ -176,7 +187,8 @@ static int run_parse(struct run *run, int argc, char **argv)
 		return -EINVAL;
 	}
 	if (!run->kernel) {
-		log_error("run: no kernel; give --kernel FILE (a bzImage or an ELF vmlinux)");
+		log_error("run: no kernel; give --kernel FILE (%s)",
+			  arch_kernel_formats);
 		return -EINVAL;
 	}
 	return 0;

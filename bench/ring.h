@@ -14,7 +14,7 @@
 #include "kvm/memory.h"
 #include "virtio/virtqueue.h"
 
-#define RING_LINE 128		/* one cache line on POWER8 */
+#define RING_LINE 128		/* the longest cache line there is */
 #define RING_QUEUES_MAX 64
 #define RING_QUEUE_SIZE 256	/* lkvm's default */
 #define RING_BLOCK 4096u	/* of each request */

@@ -20,7 +20,7 @@
 #include <assert.h>
 #include <libaio.h>
 
-#define AIO_LINE 128		/* one cache line on POWER8 */
+#define AIO_LINE 128		/* the longest cache line there is */
 
 #define AIO_FILES 16		/* known to a context, the first ones */
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The contract of an architecture: x86/ and powerpc/ each define all of it, the
- * link fails when one is missing, and no other code asks which one it is.
+ * The contract of an architecture: each has a folder that defines all of it, the
+ * link fails when something is missing, and no other code asks which one it is.
  */
 #ifndef LKVM_ARCH_H
 #define LKVM_ARCH_H
@@ -29,6 +29,10 @@ struct arch_pci_window {
 
 /* Beside arch_required_caps[] of kvm/caps.h. */
 extern const unsigned int arch_max_cpus;
+/* Whether a guest can be told that its vCPUs have cores of their own. */
+extern const bool arch_tells_dedicated;
+/* What --kernel may be, for its help. */
+extern const char *const arch_kernel_formats;
 
 /* "console=..." for the first console, appended when the user names none. */
 extern const char *const arch_console_param;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The memory ordering that lkvm uses, all of it C11 atomics: the same source
- * is right on x86 and on POWER.  Every use names the access it pairs with.
+ * is right on every architecture.  Every use names the access it pairs with.
  */
 #ifndef LKVM_BARRIER_H
 #define LKVM_BARRIER_H

@@ -24,14 +24,13 @@ const struct kvm_cap kvm_required_caps[] = {
 	{ 0, NULL, NULL },
 };
 
-static int kvm_check_caps(int kvm_fd, const struct kvm_cap *caps,
-			  const char *remedy)
+static int kvm_check_caps(int kvm_fd, const struct kvm_cap *caps)
 {
 	for (; caps->name; caps++) {
 		if (ioctl(kvm_fd, KVM_CHECK_EXTENSION, caps->cap) > 0)
 			continue;
 		log_error("/dev/kvm lacks %s, needed for %s; %s", caps->name,
-			  caps->why, remedy);
+			  caps->why, arch_caps_remedy);
 		return -EOPNOTSUPP;
 	}
 	return 0;
@@ -41,8 +40,7 @@ static const char *kvm_open_remedy(int err)
 {
 	switch (err) {
 	case ENOENT:
-		return "load kvm_intel, kvm_amd or kvm_hv, and enable virtualisation"
-		       " in the firmware (in a VM: nested virtualisation)";
+		return arch_kvm_modules;
 	case EACCES:
 	case EPERM:
 		return "join its group (sudo usermod -aG kvm $USER) or run as root";
@@ -72,10 +70,9 @@ int kvm_open(void)
 		err = -EPROTO;
 		goto fail;
 	}
-	err = kvm_check_caps(fd, kvm_required_caps,
-			     "run a newer host kernel (Linux 4.13 or later)");
+	err = kvm_check_caps(fd, kvm_required_caps);
 	if (!err)
-		err = kvm_check_caps(fd, arch_required_caps, arch_caps_remedy);
+		err = kvm_check_caps(fd, arch_required_caps);
 	if (!err)
 		return fd;
 fail:

@@ -3,7 +3,7 @@
  * Eventfds and their two ends in KVM: ioeventfd (kicks) and irqfd (interrupts),
  * and the routing table that tells KVM what a GSI means.
  *
- * Where KVM has no routing (POWER: a GSI is an interrupt source of the XICS)
+ * Where KVM has no routing (a GSI is then a source of its interrupt controller)
  * irq_msi_route() has nothing to do, and nobody above notices.
  */
 #include "kvm/event.h"

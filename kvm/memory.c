@@ -7,9 +7,24 @@
 #include "log.h"
 #include <errno.h>
 #include <linux/kvm.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+
+u64 guest_hugepage_size(void)
+{
+	FILE *file = fopen("/proc/meminfo", "re");
+	unsigned long long kib = 0;
+	char line[128];
+
+	while (file && !kib && fgets(line, sizeof(line), file))
+		if (sscanf(line, "Hugepagesize: %llu kB", &kib) != 1)
+			kib = 0;
+	if (file)
+		fclose(file);
+	return kib << 10;
+}
 
 int guest_memory_map(struct guest_memory *mem, bool hugepages)
 {

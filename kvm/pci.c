@@ -195,8 +195,8 @@ static bool pci_intx_disabled(const struct pci_function *fn)
 }
 
 /*
- * KVM tells of the end of a level interrupt at a price: on POWER each end of
- * any interrupt then costs a detour.  So it is connected only while the guest
+ * KVM tells of the end of a level interrupt at a price: on some hosts each
+ * end of any interrupt then costs a detour.  So it is connected only while the guest
  * wants it.  Lock held, or before vCPUs run.
  */
 static int pci_intx_update(struct pci_function *fn)

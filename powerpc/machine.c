@@ -41,6 +41,9 @@ const struct kvm_cap arch_required_caps[] = {
 };
 
 const char *const arch_caps_remedy = NEEDS_HV;
+const char *const arch_kvm_modules = NEEDS_HV;
+const char *const arch_kernel_formats = "ELF vmlinux, zImage or flat image to boot";
+const bool arch_tells_dedicated = false;
 const unsigned int arch_max_cpus = SPAPR_CPUS_MAX;
 const char *const arch_console_param = "console=hvc0";
 const u32 arch_msi_gsi_base = SPAPR_IRQ_MSI_BASE;

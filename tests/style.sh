@@ -43,6 +43,10 @@ hits=$(grep -nE '#if.*(__powerpc|__x86_64|__i386|CONFIG_(PPC|X86))' $sources | g
 [ -z "$hits" ] || complain "an architecture condition:
 $hits"
 
+hits=$(grep -nwE 'x86(_64)?|powerpc|ppc64|POWER[0-9]*|pseries|LoPAPR|XICS|bzImage|kvm_(intel|amd|hv)' $sources | grep -vE '^(x86|powerpc)/')
+[ -z "$hits" ] || complain "an architecture's name outside its folder:
+$hits"
+
 hits=$(grep -nE 'TODO|FIXME|XXX' $sources)
 [ -z "$hits" ] || complain "left open:
 $hits"

@@ -4,7 +4,7 @@
  *
  * BAR 0 holds the four register blocks, a page each; BAR 4 the MSI-X table; BAR
  * 2, where the machine has ports, the notify addresses once more: a port's exit
- * tells KVM all about it, while AMD's decodes the instruction of an MMIO kick.
+ * tells KVM all about it, while for an MMIO kick some must decode the instruction.
  * Drivers take what comes first (4.1.4), the ports.
  *
  * Kicks never come here: each queue's notify address is an ioeventfd.  If KVM

@@ -38,6 +38,10 @@ const struct kvm_cap arch_required_caps[] = {
 	{ 0, NULL, NULL },
 };
 
+const char *const arch_kvm_modules =
+	"load kvm_intel or kvm_amd, and enable virtualisation in the firmware (in a VM: nested virtualisation)";
+const char *const arch_kernel_formats = "bzImage or ELF vmlinux to boot";
+const bool arch_tells_dedicated = true;	/* KVM_HINTS_REALTIME */
 const char *const arch_caps_remedy = "run a newer host kernel (Linux 4.13 or later)";
 const unsigned int arch_max_cpus = X86_CPUS_MAX;
 const char *const arch_console_param = "console=ttyS0";

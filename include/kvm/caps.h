@@ -15,8 +15,9 @@ struct kvm_cap {
 /* Both end with a NULL name. */
 extern const struct kvm_cap kvm_required_caps[];
 extern const struct kvm_cap arch_required_caps[];
-/* What helps who lacks one of the latter. */
+/* What helps who lacks one, and the modules without which there is no /dev/kvm. */
 extern const char *const arch_caps_remedy;
+extern const char *const arch_kvm_modules;
 
 /*
  * Open /dev/kvm, check its version and every required capability.  Returns the

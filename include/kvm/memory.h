@@ -35,6 +35,8 @@ struct guest_memory {
  * Returns 0 or a negative errno.
  */
 int guest_memory_map(struct guest_memory *mem, bool hugepages);
+/* Bytes of one that MAP_HUGETLB gives; 0: this host has none. */
+u64 guest_hugepage_size(void);
 void guest_memory_unmap(struct guest_memory *mem);
 
 /* Tell KVM of every region (KVM_SET_USER_MEMORY_REGION).  0 or -errno. */

@@ -9,7 +9,7 @@
  * delivers it when the vector is connected again.
  *
  * Until the guest writes it, a vector's data is its GSI: firmware that assigns
- * messages itself (LoPAPR: ibm,change-msi) has done so.
+ * messages itself has done so.
  *
  * Control path of the guest, any vCPU thread, guarded by a lock of its own.
  */
