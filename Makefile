@@ -38,10 +38,10 @@ LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o
 LIB_OBJS += disk/image.o disk/image_lock.o disk/format.o disk/erase.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/pci.o virtio/pci_regs.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
-LIB_OBJS += kvm/vm.o kvm/caps.o kvm/console.o kvm/boot_file.o
+LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
 LIB_OBJS += drive.o stats.o options.o log.o
 
-LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/speed.o
+LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 
@@ -49,7 +49,7 @@ LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
 PAPR_OBJS := powerpc/hcall.o powerpc/rtas.o powerpc/pci.o powerpc/hvcons.o
 PAPR_OBJS += powerpc/fdt.o powerpc/boot.o powerpc/core.o
 LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
-LIB_OBJS.powerpc += powerpc/host.o powerpc/speed.o $(PAPR_OBJS)
+LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-run.o builtin-create.o builtin-check-host.o

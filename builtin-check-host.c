@@ -2,10 +2,10 @@
 /*
  * lkvm check-host: can this host run guests, and how well?
  */
-#include "arch.h"
 #include "commands.h"
 #include "kvm/caps.h"
 #include "kvm/memory.h"
+#include "kvm/speed.h"
 #include "log.h"
 #include "options.h"
 #include <dirent.h>
@@ -107,7 +107,7 @@ static int check_speed(void)
 {
 	double mips;
 
-	if (arch_guest_speed(&mips))
+	if (guest_speed(&mips))
 		return EXIT_CANNOT_RUN;
 	if (mips < MIPS_EMULATED) {
 		tell("guest kernel", "%.1f million instructions per second: SLOW. This KVM emulates", mips);

@@ -84,11 +84,13 @@ bool arch_vcpu_exit(struct vcpu *vcpu);
 /* In a loop that waits for another processor: be a good neighbour. */
 void arch_relax(void);
 
-/*
- * Run a tiny guest in kernel mode and tell its speed in millions of
- * instructions per second: native, or the KVM of a sandbox that emulates.
- * 0 or -errno, with a message.
- */
-int arch_guest_speed(double *mips);
+/* A tiny guest of one vCPU that counts in kernel mode, for kvm/speed.c. */
+extern const struct arch_loop {
+	u64 instructions;	/* that it executes ... */
+	u32 exit_reason;	/* ... up to this exit */
+	u64 memory;		/* bytes that it needs */
+} arch_loop;
+/* Make @vcpu ready to run it.  0 or -errno. */
+int arch_loop_load(struct vcpu *vcpu);
 
 #endif
