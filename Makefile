@@ -52,8 +52,8 @@ LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o builtin-create.o builtin-check-host.o
-MAIN_OBJS += builtin-version.o builtin-help.o
+MAIN_OBJS := main.o builtin-run.o run_options.o builtin-create.o
+MAIN_OBJS += builtin-check-host.o builtin-version.o builtin-help.o
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow

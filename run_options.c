@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command line of lkvm run.
+ */
+#include "arch.h"
+#include "kvm/memory.h"
+#include "log.h"
+#include "options.h"
+#include "run.h"
+#include <errno.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MEM_MIN (16ULL << 20)
+#define TIMEOUT_MAX (10u * 365 * 24 * 3600)
+
+static int run_add_drive(void *ctx, const char *text)
+{
+	struct run *run = ctx;
+	int err;
+
+	if (run->ndrives == DRIVES_MAX) {
+		log_error("--disk %s: at most %d disks", text, DRIVES_MAX);
+		return -EINVAL;
+	}
+	err = drive_parse(&run->drives[run->ndrives], text, run->ndrives);
+	if (!err)
+		run->ndrives++;
+	return err;
+}
+
+/* "N[,dedicated=on]" */
+static int run_set_cpus(void *ctx, const char *text)
+{
+	struct run *run = ctx;
+	const struct option_spec keys[] = {
+		{ .name = "dedicated", .kind = OPTION_FLAG,
+		  .value = &run->dedicated, .arg = "on|off" },
+		{ .name = NULL },
+	};
+	const char *number;
+	char *copy;
+	int err;
+
+	err = options_parse_keys(keys, "--cpus", text, &copy, &number);
+	if (err)
+		return err;
+	err = parse_number(number, 1, arch_max_cpus, &run->cpus);
+	if (err)
+		log_error("--cpus %s: not a number from 1 to %u", number,
+			  arch_max_cpus);
+	if (!err && run->dedicated && !arch_tells_dedicated) {
+		log_error("--cpus %s: a guest of this architecture cannot be told dedicated=on; leave it out",
+			  text);
+		err = -EINVAL;
+	}
+	free(copy);
+	return err;
+}
+
+/* "SIZE[,hugepages=on]" */
+static int run_set_mem(void *ctx, const char *text)
+{
+	struct run *run = ctx;
+	const struct option_spec keys[] = {
+		{ .name = "hugepages", .kind = OPTION_FLAG,
+		  .value = &run->hugepages, .arg = "on|off" },
+		{ .name = NULL },
+	};
+	u64 host = (u64)sysconf(_SC_PHYS_PAGES) * (u64)sysconf(_SC_PAGESIZE);
+	const char *size;
+	char *copy;
+	u64 unit = 4096;
+	int err;
+
+	err = options_parse_keys(keys, "--mem", text, &copy, &size);
+	if (err)
+		return err;
+	if (!parse_size(size, &run->mem) || run->mem < MEM_MIN ||
+	    run->mem > host) {
+		log_error("--mem %s: not a size from 16M to this host's %lluM; write it like 512M or 4G",
+			  size, (unsigned long long)host >> 20);
+		err = -EINVAL;
+	}
+	if (run->hugepages)
+		unit = guest_hugepage_size();
+	if (!err && (!unit || run->mem < unit)) {
+		log_error("--mem %s,hugepages=on: this host's huge pages have %lluM (0: it has none); give at least one, or leave out hugepages=on",
+			  size, (unsigned long long)unit >> 20);
+		err = -EINVAL;
+	}
+	run->mem &= ~(unit - 1);
+	free(copy);
+	return err;
+}
+
+int run_parse(struct run *run, int argc, char **argv)
+{
+	const struct option_spec specs[] = {
+		{ 'k', "kernel", OPTION_STRING, &run->kernel, 0, 0, "FILE",
+		  arch_kernel_formats, NULL },
+		{ 'i', "initrd", OPTION_STRING, &run->initrd, 0, 0, "FILE",
+		  "initial RAM disk", NULL },
+		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
+		  "kernel command line; a console= is added if it has none",
+		  NULL },
+		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,dedicated=on]",
+		  "vCPUs (1); dedicated: each has a host core of its own", run_set_cpus },
+		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
+		  "guest memory, like 512M or 4G (512M)", run_set_mem },
+		{ 'd', "disk", OPTION_CALL, run, 0, 0, "PATH[,KEY=VALUE...]",
+		  "add a disk; may be repeated, keys below", run_add_drive },
+		{ 'n', "name", OPTION_STRING, &run->name, 0, 0, "NAME",
+		  "name of this guest (lkvm-PID)", NULL },
+		{ 0, "console", OPTION_STRING, &run->console_spec, 0, 0, "SPEC",
+		  "stdio, pty, file:PATH or none (stdio)", NULL },
+		{ 0, "timeout", OPTION_UINT, &run->timeout, 1, TIMEOUT_MAX,
+		  "SECONDS", "end the guest after this time, status 124", NULL },
+		{ 0, "stats", OPTION_STRING, &run->stats_path, 0, 0, "FILE|-",
+		  "write counters as JSON at exit", NULL },
+		{ 'v', "verbose", OPTION_FLAG, &run->verbose, 0, 0, NULL,
+		  "tell what is chosen and how the guest ended", NULL },
+		{ 'h', "help", OPTION_FLAG, &run->help, 0, 0, NULL,
+		  "this text", NULL },
+		{ .name = NULL },
+	};
+	int next = options_parse(specs, "run", argc, argv);
+
+	if (next < 0)
+		return next;
+	if (run->help) {
+		printf("usage: lkvm run --kernel FILE [OPTIONS]\n\n");
+		options_help(specs);
+		printf("\n--disk PATH: a raw image, a block device, or null:SIZE (a comma in it is written ,,)\n");
+		drive_help();
+		printf("\nExit status: 0 the guest powered off or rebooted, 124 timed out, 125 lkvm could\n"
+		       "not run it, 126 the guest died, 127 its kernel panicked, 128+N ended by signal N.\n"
+		       "Keys on a terminal: Ctrl-A X ends lkvm, Ctrl-A B sends a break, Ctrl-A Ctrl-A\n"
+		       "sends Ctrl-A.\n");
+		return 0;
+	}
+	if (next < argc) {
+		log_error("run: unexpected argument %s; see lkvm run --help",
+			  argv[next]);
+		return -EINVAL;
+	}
+	if (!run->kernel) {
+		log_error("run: no kernel; give --kernel FILE (%s)",
+			  arch_kernel_formats);
+		return -EINVAL;
+	}
+	return 0;
+}
