@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Fuzzes virtqueues and block requests under ASan and UBSan (virtio_blk.c).
+# Fuzzes virtqueues and block requests under ASan and UBSan (virtio_blk.c), after
+# the seeds alone have reached all that fuzz_counts.h counts.
 #
 #	tests/fuzz/run.sh [SECONDS]	60 unless told otherwise
 #
@@ -34,7 +35,14 @@ make --no-print-directory -j"$(nproc)" ARCH=x86 SUFFIX=-fuzz CC=clang CFLAGS="$f
 	tail -n 20 $dir/build.log
 	end 0 1 0 "not ok - $name: it does not build"
 }
+rm -f $dir/seeds/*
 tests/fuzz/seeds.sh $dir/seeds
+FUZZ_COUNTS=$dir/counts $fuzzer $dir/seeds/* > $dir/log 2>&1 || {
+	tail -n 40 $dir/log | sed 's/^/# /'
+	end 0 1 0 "not ok - $name: a seed fails: again by $fuzzer $dir/seeds/*"
+}
+never=$(awk '$2 == 0 { printf " %s", $1 }' $dir/counts)
+[ -s $dir/counts ] && [ -z "$never" ] || end 0 1 0 "not ok - $name: no seed of seeds.sh reaches$never"
 rm -f $dir/crash-* $dir/timeout-* $dir/oom-* $dir/leak-*
 if $fuzzer -max_total_time="$seconds" -timeout=10 -max_len=1024 -artifact_prefix=$dir/ \
 	$dir/corpus $dir/seeds > $dir/log 2>&1; then

@@ -12,10 +12,20 @@ device='\0\1'		# one queue, a disk in memory
 faulty='\1\x8e'		# two queues, a disk that fails and delays, merging
 plain='\0\5'		# no features but VERSION_1; a ring of 32
 events='\3\5'		# EVENT_IDX and INDIRECT_DESC
+erasable='\0\x21'	# a disk in memory that offers discards and so on
+flaky='\0\xae'		# the same, failing, delaying, merging
+ranges='\x08\5'		# DISCARD, WRITE_ZEROES, SECURE_ERASE
+caching='\x38\5'	# and FLUSH and CONFIG_WCE
 read='\0\xc5\0\1'	# step 0: a well-formed request: how, its type, its sector
 write='\0\x45\1\1'
 flush='\0\x41\2\0'
 id='\0\xc1\3\0'
+unknown='\0\x41\xc0\0\0\0\x63\0'
+discard='\0\x41\4\0\x80\3'	# and a segment: 8 sectors at 3
+zeroes='\0\x41\5\0\x80\3'
+unmap='\0\x41\5\0\x88\3'
+secure='\0\x41\6\0\x80\3'
+off='\xcf\0' on='\xcf\1'	# the write cache
 turn='\10' sleep='\12' settle='\13'
 
 seed() { printf '%b' "$2" > "$1"; }
@@ -29,3 +39,9 @@ seed resets "$faulty\7\5\5$read$turn\14\5$read$turn\15\3\5\5$read$settle"
 seed layouts "$device\3\xc5\0\1\0\0\2\0\0\3\0\10$read$turn$settle"
 seed meanwhile "$device$events\16\3\6\x10\1\0\0\0\0\0\0\0$read$turn$settle"
 seed config "$device$plain\17\0\3\17\x20\1"
+seed erasure "$erasable$ranges$discard$turn$zeroes$turn$unmap$turn$secure$settle"
+seed segments "$erasable$ranges\0\x41\4\0\x86\3\xff\xff\xff\xff\0\0\0\2$turn\0\x40\x82\5\0\x80\3$turn$unknown$settle"
+seed failures "$flaky$ranges$write$discard$write$zeroes$unmap$flush$turn$turn\14\5$secure$read$settle"
+seed cache "$erasable$caching$write$turn$off$write$zeroes$turn$on$write$flush$settle$off$on"
+seed changes "$device$caching\217\0\3\1\1\1\1\1\1\1\1\217\x20\0\0\17\x20\0$read$settle"
+seed nothing "$device$ranges$discard$turn$zeroes$turn$off$read$settle"

@@ -7,7 +7,7 @@
  * The input sets up a device, then it is a list of steps: well-formed requests,
  * descriptors, avail entries and indices of any kind, bytes anywhere in guest
  * memory, also while the device is looking at it (a "meanwhile"), turns of the
- * I/O thread, resets.  What must hold, besides what ASan and UBSan see:
+ * I/O thread, the configuration space, resets.  What must hold, besides what ASan and UBSan see:
  *   - each buffer of a popped chain lies in guest memory as a whole;
  *   - each popped chain is pushed once, but for the one that breaks the device;
  *   - a broken device pops nothing;
@@ -16,6 +16,7 @@
  */
 #include "disk/backend.h"
 #include "fault_disk.h"
+#include "fuzz_counts.h"
 #include "fuzz_thread.h"
 #include "virtio/blk_queue.h"
 #include <linux/virtio_config.h>
@@ -370,16 +371,33 @@ static void device_reset(void)
 	}
 }
 
-static void device_drive(struct input *in)
+/* What a driver accepts, or claims to. */
+static u64 get_features(struct input *in)
 {
 	u8 how = (u8)get(in, 1);
-	u64 features = 1ull << VIRTIO_F_VERSION_1;
+	u64 features = how & 1 ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0;
 
-	features |= (how & 1 ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0) |
-		    (how & 2 ? 1ull << VIRTIO_RING_F_INDIRECT_DESC : 0) |
-		    (how & 4 ? 1ull << VIRTIO_F_RING_RESET : 0);
 	if (how & 0x80)
-		features = get(in, 8);
+		return get(in, 8);
+	if (how & 2)
+		features |= 1ull << VIRTIO_RING_F_INDIRECT_DESC;
+	if (how & 4)
+		features |= 1ull << VIRTIO_F_RING_RESET;
+	if (how & 8)
+		features |= 1ull << VIRTIO_BLK_F_DISCARD |
+			    1ull << VIRTIO_BLK_F_WRITE_ZEROES |
+			    1ull << VIRTIO_BLK_F_SECURE_ERASE;
+	if (how & 0x10)
+		features |= 1ull << VIRTIO_BLK_F_FLUSH;
+	if (how & 0x20)
+		features |= 1ull << VIRTIO_BLK_F_CONFIG_WCE;
+	return (features & dev->features) | 1ull << VIRTIO_F_VERSION_1;
+}
+
+static void device_drive(struct input *in)
+{
+	u64 features = get_features(in);
+
 	virtio_device_set_status(dev, VIRTIO_CONFIG_S_ACKNOWLEDGE |
 					      VIRTIO_CONFIG_S_DRIVER);
 	virtio_device_set_features(dev, features);
@@ -423,20 +441,46 @@ static void expose(unsigned int q)
 	poke(dev->queues[q].config.avail + 2, &idx, 2);
 }
 
-static void put_header(u64 gpa, struct input *in)
+static u32 put_header(u64 gpa, struct input *in)
 {
 	static const u32 types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT,
 				     VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_GET_ID,
-				     11, 13, 14 };
-	u8 type = (u8)get(in, 1);
+				     VIRTIO_BLK_T_DISCARD,
+				     VIRTIO_BLK_T_WRITE_ZEROES,
+				     VIRTIO_BLK_T_SECURE_ERASE };
+	u8 how = (u8)get(in, 1);
+	u32 type = how < 0xc0 ? types[how % 7] : (u32)get(in, 4);
 	struct virtio_blk_outhdr h = {
-		.type = (__force __virtio32)cpu_to_le32(
-			type < 0xc0 ? types[type % 7] : (u32)get(in, 4)),
+		.type = (__force __virtio32)cpu_to_le32(type),
 		.sector = (__force __virtio64)cpu_to_le64(
-			type & 8 ? get(in, 8) : get(in, 1) % 128),
+			how & 8 ? get(in, 8) : get(in, 1) % 128),
 	};
 
 	poke(gpa, &h, sizeof(h));
+	return type;
+}
+
+/* 5.2.6: the range of a discard and its like, in order or not. */
+static void put_segment(u64 gpa, struct input *in)
+{
+	u8 how = (u8)get(in, 1);
+	const struct virtio_blk_discard_write_zeroes segment = {
+		.sector = (__force __le64)cpu_to_le64(
+			how & 1 ? get(in, 8) : get(in, 1) % 128),
+		.num_sectors = (__force __le32)cpu_to_le32(
+			how & 2 ? (u32)get(in, 4) : how / 16),
+		.flags = (__force __le32)cpu_to_le32(
+			how & 4 ? (u32)get(in, 4) : how / 8 & 1u),
+	};
+
+	poke(gpa, &segment, sizeof(segment));
+}
+
+static bool has_segment(u32 type)
+{
+	return type == VIRTIO_BLK_T_DISCARD ||
+	       type == VIRTIO_BLK_T_WRITE_ZEROES ||
+	       type == VIRTIO_BLK_T_SECURE_ERASE;
 }
 
 /* A request that is well-formed, but for what its header may say. */
@@ -448,7 +492,11 @@ static void add_request(struct input *in, unsigned int q, bool indirect)
 	u8 how = (u8)get(in, 1);
 	u32 len = how % 4 ? how / 4 % 2 * 512u : get_len(in);
 
-	put_header(slot, in);
+	if (has_segment(put_header(slot, in))) {
+		put_segment(slot + 16, in);
+		if (how % 4)
+			len = sizeof(struct virtio_blk_discard_write_zeroes);
+	}
 	flags = how & 0x80 ? VRING_DESC_F_WRITE : 0;
 	i = indirect ? 0 : (u16)(fq->slot * 3 % ring_size(q));
 	table = indirect ? TABLE_GPA + 48ull * (fq->slot % 32) :
@@ -503,8 +551,30 @@ static void read_config(struct input *in)
 	u32 offset = (u32)get(in, 1) % VIRTIO_BLK_CONFIG_LEN;
 	unsigned int len = 1u << get(in, 1) % 4;
 
-	if (offset + len <= VIRTIO_BLK_CONFIG_LEN)	/* as the transport does */
-		dev->ops->config_read(dev, offset, data, len);
+	if (offset + len > VIRTIO_BLK_CONFIG_LEN)	/* as the transport does */
+		return;
+	dev->ops->config_read(dev, offset, data, len);
+	fuzz_count(FUZZ_CONFIG_READ);
+}
+
+/* Anywhere, or where the cache mode is: nothing else may change. */
+static void write_config(struct input *in, bool cache)
+{
+	struct virtio_blk_config before = blk->config;
+	u32 offset = cache ? offsetof(struct virtio_blk_config, wce) :
+			     (u32)get(in, 1) % VIRTIO_BLK_CONFIG_LEN;
+	unsigned int len = cache ? 1 : 1u << get(in, 1) % 4;
+	u64 data = get(in, len);
+
+	if (offset + len > VIRTIO_BLK_CONFIG_LEN)
+		return;
+	dev->ops->config_write(dev, offset, &data, len);
+	if (before.wce != blk->config.wce)
+		fuzz_count(before.wce ? FUZZ_CACHE_OFF : FUZZ_CACHE_ON);
+	must(blk->config.wce <= 1 &&
+	     blk->write_through == !blk->config.wce);
+	before.wce = blk->config.wce;
+	must(!memcmp(&before, &blk->config, sizeof(before)));
 }
 
 /* The rest of the input is bytes to write when the device is at it. */
@@ -575,7 +645,10 @@ static void step(struct input *in)
 		arm_meanwhile(in);
 		break;
 	case 15:
-		read_config(in);
+		if (op & 0x80)
+			write_config(in, op & 0x40);
+		else
+			read_config(in);
 		break;
 	}
 }
@@ -588,6 +661,7 @@ static struct disk *open_disk(struct input *in)
 		.path = path,
 		.readonly = how & 0x40,
 		.merge = how & 0x80,
+		.discard = how & 0x20 && !(how & 0x40),
 	};
 	const struct disk_ops *ops = &disk_fault_ops;
 	struct disk *d = NULL;
@@ -634,6 +708,8 @@ static void open_device(struct input *in)
 
 static void close_device(void)
 {
+	if (dev->breaks)
+		fuzz_count(FUZZ_BROKEN);
 	virtio_blk_free(blk);
 	disk_close(disk);
 	iothread_free(thread);
