@@ -503,6 +503,15 @@ static void aio_close(struct disk *disk)
 	free(ad);
 }
 
+static int aio_sync(struct disk *disk)
+{
+	const struct aio_disk *ad = disk->priv;
+
+	if (disk->info.readonly || ad->ignore_flush)
+		return 0;
+	return fdatasync(ad->image.fd) ? -errno : 0;
+}
+
 /* Of reads, writes and flushes none takes long. */
 static void aio_cancel(struct disk_queue *q)
 {
@@ -520,4 +529,5 @@ const struct disk_ops disk_aio_ops = {
 	.queue_exit = aio_queue_exit,
 	.stage = aio_stage,
 	.cancel = aio_cancel,
+	.sync = aio_sync,
 };

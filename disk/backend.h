@@ -33,6 +33,8 @@ struct disk_ops {
 	void (*stage)(struct disk_queue *q, struct disk_req *req);
 	/* Optional: as disk_cancel(). */
 	void (*cancel)(struct disk_queue *q);
+	/* Optional: as disk_sync(). */
+	int (*sync)(struct disk *disk);
 };
 
 struct disk {

@@ -111,6 +111,11 @@ const struct disk_info *disk_info(const struct disk *disk)
 	return &disk->info;
 }
 
+int disk_sync(struct disk *disk)
+{
+	return disk->ops->sync ? disk->ops->sync(disk) : 0;
+}
+
 int disk_queue_new(struct disk *disk, struct iothread *thread,
 		   unsigned int depth, struct disk_queue **qp)
 {

@@ -105,6 +105,25 @@ static void blk_config_read(struct virtio_device *dev, u32 offset, void *data,
 	memcpy(data, (const u8 *)&to_blk(dev)->config + offset, len);
 }
 
+/*
+ * Without its cache the disk keeps what was written with it, too: the driver
+ * will flush no more.  If the host cannot, the cache stays on.
+ */
+static void blk_set_cache(struct virtio_blk *blk, bool on)
+{
+	bool was_on = blk->config.wce;
+	int err;
+
+	blk_set_write_through(blk, !on);
+	err = was_on && !on ? disk_sync(blk->disk) : 0;
+	if (!err)
+		return;
+	blk_set_write_through(blk, false);
+	if (!__atomic_exchange_n(&blk->complained, true, __ATOMIC_RELAXED))
+		log_error("%s: its write cache stays on: the host's flush failed: %s; look at the host's disk and its log (told once)",
+			  blk->dev.name, strerror(-err));
+}
+
 /* 5.2.5, 5.2.5.1: the driver chooses the cache mode; all else is read-only. */
 static void blk_config_write(struct virtio_device *dev, u32 offset,
 			     const void *data, unsigned int len)
@@ -114,7 +133,7 @@ static void blk_config_write(struct virtio_device *dev, u32 offset,
 	if (offset == offsetof(struct virtio_blk_config, wce) && len == 1 &&
 	    wce <= 1 && dev->status & VIRTIO_CONFIG_S_FEATURES_OK &&
 	    virtio_device_has(dev, VIRTIO_BLK_F_CONFIG_WCE))
-		blk_set_write_through(to_blk(dev), !wce);
+		blk_set_cache(to_blk(dev), wce);
 }
 
 static const struct virtio_device_ops blk_device_ops = {

@@ -112,6 +112,11 @@ struct disk_thread_stats {
 int disk_open(struct disk **dp, const struct disk_params *params);
 void disk_close(struct disk *disk);
 const struct disk_info *disk_info(const struct disk *disk);
+/*
+ * All that was done is on the medium when it returns, but with cache=unsafe.
+ * Blocks; any thread but an I/O thread.  0 or -errno, without a message.
+ */
+int disk_sync(struct disk *disk);
 
 /*
  * A queue for up to @depth requests in flight, served by @thread, which must

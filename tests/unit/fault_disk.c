@@ -302,6 +302,13 @@ static void memory_queue_exit(struct disk_queue *q)
 	free(mq);
 }
 
+static int memory_sync(struct disk *disk)
+{
+	(void)disk;
+	fault_host.syncs++;
+	return -fault_host.no_sync;
+}
+
 const struct disk_ops disk_memory_ops = {
 	.name = "memory",
 	.match = memory_match,
@@ -310,6 +317,7 @@ const struct disk_ops disk_memory_ops = {
 	.queue_init = memory_queue_init,
 	.queue_exit = memory_queue_exit,
 	.stage = memory_stage,
+	.sync = memory_sync,
 };
 
 /* --- a disk that fails, delays and reorders ------------------------------ */
@@ -492,6 +500,13 @@ static void fault_queue_exit(struct disk_queue *q)
 	free(fq);
 }
 
+static int fault_sync(struct disk *disk)
+{
+	const struct fault_disk *fd = disk->priv;
+
+	return disk_sync(fd->inner);
+}
+
 const struct disk_ops disk_fault_ops = {
 	.name = "fault",
 	.match = fault_match,
@@ -500,4 +515,5 @@ const struct disk_ops disk_fault_ops = {
 	.queue_init = fault_queue_init,
 	.queue_exit = fault_queue_exit,
 	.stage = fault_stage,
+	.sync = fault_sync,
 };

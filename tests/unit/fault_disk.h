@@ -30,6 +30,7 @@ struct fault_host {
 	int refuse;		/* errno for an iocb at refuse_offset */
 	u64 refuse_offset;
 	bool no_fdsync;		/* EINVAL, as before Linux 4.18 */
+	int no_sync;		/* errno of fdatasync(), of disk_sync() in memory */
 	bool no_dioalign;	/* statx() tells nothing, as before Linux 6.1 */
 	bool no_direct;		/* it tells that there is no direct I/O */
 	bool no_ring;		/* the completion ring has another layout */

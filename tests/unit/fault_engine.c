@@ -191,5 +191,9 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags
 int fdatasync(int fd)
 {
 	__atomic_add_fetch(&fault_host.syncs, 1, __ATOMIC_RELAXED);
+	if (fault_host.no_sync) {
+		errno = fault_host.no_sync;
+		return -1;
+	}
 	return (int)syscall(SYS_fdatasync, fd);
 }

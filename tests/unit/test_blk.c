@@ -8,6 +8,7 @@
 #include "blk_rig.h"
 #include "disk_rig.h"
 #include "fault_disk.h"
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -571,6 +572,38 @@ START_TEST(test_config_space)
 }
 END_TEST
 
+/* What was written with the cache is durable once it is switched off. */
+START_TEST(test_wce_off_flushes)
+{
+	struct rig_capture c;
+
+	open_cached(DISK_CACHE_NONE);
+	drive(DRIVER_FEATURES | WCE);
+	ck_assert(!write_is_durable());
+	write_wce(1);
+	ck_assert_uint_eq(fault_host.syncs, 0);
+	write_wce(0);
+	ck_assert_uint_eq(fault_host.syncs, 1);
+	write_wce(0);
+	write_wce(1);
+	ck_assert_uint_eq(fault_host.syncs, 1);
+	/* If the host cannot, the driver sees that it is still to flush. */
+	fault_host.no_sync = EIO;
+	rig_capture_start(&c);
+	write_wce(0);
+	write_wce(0);
+	rig_capture_end(&c);
+	rig_expect_line(&c, "vdt", "write cache stays on", "told once");
+	ck_assert_uint_eq(read_wce(), 1);
+	ck_assert(!write_is_durable());
+	fault_host.no_sync = 0;
+	write_wce(0);
+	ck_assert_uint_eq(read_wce(), 0);
+	ck_assert_uint_eq(fault_host.syncs, 4);
+	close_blk();
+}
+END_TEST
+
 static void add_requests(Suite *suite)
 {
 	TCase *tc = tcase_create("requests");
@@ -597,6 +630,7 @@ static void add_cache(Suite *suite)
 	tcase_add_loop_test(tc, test_cache_modes, DISK_CACHE_NONE,
 			    DISK_CACHE_UNSAFE + 1);
 	tcase_add_test(tc, test_wce_toggled);
+	tcase_add_test(tc, test_wce_off_flushes);
 	suite_add_tcase(suite, tc);
 }
 

@@ -8,6 +8,7 @@
 #include "disk/image.h"
 #include "disk_bench.h"
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -143,6 +144,20 @@ START_TEST(test_durable)
 }
 END_TEST
 
+/* From a vCPU: one call, of what this mode keeps. */
+START_TEST(test_sync)
+{
+	const unsigned int once = !table[_i].ignore_flush;
+
+	open_cached("/tmp", _i, DISK_ENGINE_AUTO);
+	ck_assert_int_eq(disk_sync(disk), 0);
+	ck_assert_uint_eq(fault_host.syncs, once);
+	fault_host.no_sync = EIO;
+	ck_assert_int_eq(disk_sync(disk), once ? -EIO : 0);
+	close_cached();
+}
+END_TEST
+
 /* Each part of a transfer that the kernel cuts short is durable, too. */
 START_TEST(test_durable_continued)
 {
@@ -194,6 +209,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_open, 0, MODES);
 	tcase_add_loop_test(tc, test_open_in_memory, 0, MODES);
 	tcase_add_loop_test(tc, test_durable, 0, with_uring * MODES);
+	tcase_add_loop_test(tc, test_sync, 0, MODES);
 	tcase_add_loop_test(tc, test_durable_continued, 0, with_uring);
 	tcase_add_loop_test(tc, test_durable_small, AIO_4K, AIO_4K + 1);
 	tcase_add_loop_test(tc, test_durable_small, THREADS_4K, THREADS_4K + 1);
