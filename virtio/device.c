@@ -125,6 +125,14 @@ void virtio_device_set_features(struct virtio_device *dev, u64 features)
 		dev->driver_features = features;
 }
 
+bool virtio_device_size_ok(const struct virtio_device *dev,
+			   const struct virtio_queue *queue, u32 size)
+{
+	return size && size <= queue->size_max &&
+	       (virtio_device_has(dev, VIRTIO_F_RING_PACKED) ||
+		!(size & (size - 1)));
+}
+
 void virtio_device_enable_queue(struct virtio_device *dev, unsigned int q)
 {
 	dev->queues[q].enabled = true;

@@ -105,7 +105,8 @@ static u16 vp_vector(const struct virtio_pci *vp, u32 value)
 }
 
 /* 4.1.4.3.2: what describes a ring is fixed once the queue is enabled. */
-static void vp_queue_setup(struct virtio_queue *queue, u32 offset, u32 value)
+static void vp_queue_setup(const struct virtio_device *dev,
+			   struct virtio_queue *queue, u32 offset, u32 value)
 {
 	struct virtqueue_config *config = &queue->config;
 
@@ -113,7 +114,7 @@ static void vp_queue_setup(struct virtio_queue *queue, u32 offset, u32 value)
 		return;
 	switch (offset) {
 	case VIRTIO_PCI_COMMON_Q_SIZE:
-		if (value <= queue->size_max)
+		if (virtio_device_size_ok(dev, queue, value))
 			config->size = (u16)value;
 		break;
 	case VIRTIO_PCI_COMMON_Q_DESCLO:
@@ -157,7 +158,7 @@ static void vp_queue_write(struct virtio_pci *vp, u32 offset, u32 value)
 			virtio_device_reset_queue(vp->dev, vp->queue_select);
 		break;
 	default:
-		vp_queue_setup(queue, offset, value);
+		vp_queue_setup(vp->dev, queue, offset, value);
 	}
 }
 

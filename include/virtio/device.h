@@ -94,6 +94,13 @@ void virtio_device_reset_queue(struct virtio_device *dev, unsigned int q);
 void virtio_device_break(struct virtio_device *dev, unsigned int q,
 			 const char *what);
 
+/*
+ * Whether the driver may set @size entries for @queue (4.1.4.3.2, 4.2.2.2): any
+ * number for a packed ring, a power of two for a split one.
+ */
+bool virtio_device_size_ok(const struct virtio_device *dev,
+			   const struct virtio_queue *queue, u32 size);
+
 static inline bool virtio_device_has(const struct virtio_device *dev,
 				     unsigned int feature)
 {

@@ -488,12 +488,6 @@ static void case_bad_ring(void)
 		write32(common + R_QUEUE_DESC, 0xfffffff0);
 		write32(common + R_QUEUE_DESC + 4, 0xffffffff);
 		break;
-	case 4:		/* no power of two */
-		write16(common + R_QUEUE_SIZE, 63);
-		break;
-	case 5:
-		write16(common + R_QUEUE_SIZE, 0);
-		break;
 	}
 	write16(common + R_QUEUE_ENABLE, 1);
 	write8(common + R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER |
@@ -501,6 +495,23 @@ static void case_bad_ring(void)
 	CHECK(WAIT(device_status(&dev) & STATUS_NEEDS_RESET));
 	write16(dev.notify, 0);
 	linger();
+	disk_start(&dev, &q, 0);
+	CHECK(write_and_read(&q, 0, sizeof(data), 6));
+}
+
+/* Sizes that no split ring can have are not taken. */
+static void case_ring_size(void)
+{
+	static const u16 bad[] = { 63, 0, 3, 0xffff, 0x8000 };
+
+	device_find(&dev, 0);
+	device_negotiate(&dev, F_VERSION_1);
+	write16(dev.common + R_QUEUE_SELECT, 0);
+	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		write16(dev.common + R_QUEUE_SIZE, 32);
+		write16(dev.common + R_QUEUE_SIZE, bad[i]);
+		CHECK(read16(dev.common + R_QUEUE_SIZE) == 32);
+	}
 	disk_start(&dev, &q, 0);
 	CHECK(write_and_read(&q, 0, sizeof(data), 6));
 }
@@ -520,5 +531,6 @@ const struct payload_case blk_cases[] = {
 	{ "pci-cfg", case_pci_cfg },
 	{ "broken", case_broken },
 	{ "bad-ring", case_bad_ring },
+	{ "ring-size", case_ring_size },
 	{ NULL, NULL },
 };

@@ -659,6 +659,18 @@ START_TEST(test_queue_size_register)
 	mmio_write(COMMON(Q_SIZE), 512, 2);
 	mmio_write(COMMON(Q_SIZE), 0xffff, 2);
 	ck_assert_uint_eq(mmio_read(COMMON(Q_SIZE), 2), 64);
+	/* A split ring has a power of two, and some. */
+	for (unsigned int size = 0; size <= 64; size++) {
+		mmio_write(COMMON(Q_SIZE), 64, 2);
+		mmio_write(COMMON(Q_SIZE), size, 2);
+		ck_assert_uint_eq(mmio_read(COMMON(Q_SIZE), 2),
+				  __builtin_popcount(size) == 1 ? size : 64);
+	}
+	/* A packed one any number, but not none. */
+	dev.driver_features = 1ull << VIRTIO_F_RING_PACKED;
+	mmio_write(COMMON(Q_SIZE), 63, 2);
+	mmio_write(COMMON(Q_SIZE), 0, 2);
+	ck_assert_uint_eq(mmio_read(COMMON(Q_SIZE), 2), 63);
 	ck_assert_uint_eq(mmio_read(COMMON(Q_NOFF), 2), 2);
 	mmio_write(COMMON(STATUS), 0, 1);
 	select_queue(2);
