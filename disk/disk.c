@@ -12,6 +12,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #define SECTOR_MASK 511u
 
@@ -43,6 +44,23 @@ void disk_close(struct disk *disk)
 	free(disk);
 }
 
+/* The remedy; only a file can be made longer. */
+static void disk_odd_size(u64 size, const struct disk_params *params)
+{
+	struct stat st;
+	bool file = !stat(params->path, &st) && S_ISREG(st.st_mode);
+
+	if (file)
+		log_error("--disk %s: block-size=%u: its size, %llu bytes, is not a multiple of that; use block-size=512, or round the image up with `truncate -s %%%u %s`",
+			  params->path, params->block_size,
+			  (unsigned long long)size, params->block_size,
+			  params->path);
+	else
+		log_error("--disk %s: block-size=%u: its size, %llu bytes, is not a multiple of that; use block-size=512",
+			  params->path, params->block_size,
+			  (unsigned long long)size);
+}
+
 /* The guest's logical blocks are not the host's; those stay its physical ones. */
 static int disk_set_block(struct disk_info *info,
 			  const struct disk_params *params)
@@ -50,9 +68,7 @@ static int disk_set_block(struct disk_info *info,
 	u32 block = params->block_size;
 
 	if (info->size % block) {
-		log_error("--disk %s: block-size=%u: its size, %llu bytes, is not a multiple of that; use a smaller one, or round the image up with `truncate -s %%%u %s`",
-			  params->path, block, (unsigned long long)info->size,
-			  block, params->path);
+		disk_odd_size(info->size, params);
 		return -EINVAL;
 	}
 	info->block_size = block;

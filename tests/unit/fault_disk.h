@@ -50,6 +50,9 @@ struct fault_host {
 	u32 zones;		/* block devices have so many */
 	bool secure;		/* block devices can erase securely, ... */
 	u64 secure_range[2];	/* ... as this one, lately */
+	int direct_fd;		/* one for whole blocks of 4 KiB, if not 0: */
+	unsigned int direct_pwrites;	/* to it, */
+	unsigned int misplaced_pwrites;	/* of other things, or not to it */
 
 	unsigned int submits;	/* calls, counted */
 	struct disk_req erased;	/* the last one, of a disk in memory */

@@ -10,6 +10,7 @@
 #include <linux/blkzoned.h>
 #include <linux/falloc.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/syscall.h>
@@ -46,10 +47,23 @@ int fallocate(int fd, int mode, off_t offset, off_t len)
 	return (int)syscall(SYS_fallocate, fd, mode, offset, len);
 }
 
+static void fault_place(int fd, const void *buf, size_t len, off_t offset)
+{
+	struct fault_host *h = &fault_host;
+	bool whole = !((len | (u64)offset) % 4096);
+
+	if (!h->direct_fd)
+		return;
+	h->direct_pwrites += fd == h->direct_fd;
+	if (whole != (fd == h->direct_fd) || (whole && (uintptr_t)buf % 4096))
+		h->misplaced_pwrites++;
+}
+
 ssize_t pwrite(int fd, const void *buf, size_t len, off_t offset)
 {
 	struct fault_host *h = &fault_host;
 
+	fault_place(fd, buf, len, offset);
 	__atomic_add_fetch(&h->pwrites, 1, __ATOMIC_RELAXED);
 	if (h->interrupt) {
 		h->interrupt--;

@@ -188,11 +188,19 @@ START_TEST(test_discard)
 }
 END_TEST
 
+#define PIECE (256u << 10)	/* of zeroes that are written */
+
 static const struct {
 	u64 offset, len;
+	unsigned int direct, buffered;	/* pieces, on blocks of 4 KiB */
 } ranges[] = {
-	{ 0, SIZE }, { 512, 512 }, { 4096, 4096 }, { 3584, 1024 },
-	{ 1024, 300 * 1024 }, { SIZE - 512, 512 }, { 65536, 1048576 + 512 },
+	{ 0, SIZE, SIZE / PIECE, 0 },
+	{ 512, 512, 0, 1 },
+	{ 4096, 4096, 1, 0 },
+	{ 3584, 1024, 0, 1 },
+	{ 1024, 300 * 1024, 0, 2 },
+	{ SIZE - 512, 512, 0, 1 },
+	{ 65536, 1048576 + 512, 4, 1 },
 };
 #define RANGES 7
 
@@ -240,9 +248,13 @@ START_TEST(test_zeroes_on_large_blocks)
 	img->mem_align = 4096;
 	img->buffered_fd = open(image, O_RDWR | O_CLOEXEC);
 	fault_host.no_zero_range = EOPNOTSUPP;
+	fault_host.direct_fd = img->fd;
 	ck_assert_int_eq(erase("z", offset, len), 0);
 	expect_zeroes(offset, len);
-	ck_assert_uint_gt(fault_host.pwrites, 0);
+	ck_assert_uint_eq(fault_host.pwrites, ranges[_i].direct +
+						      ranges[_i].buffered);
+	ck_assert_uint_eq(fault_host.direct_pwrites, ranges[_i].direct);
+	ck_assert_uint_eq(fault_host.misplaced_pwrites, 0);
 	end();
 }
 END_TEST

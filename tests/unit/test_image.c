@@ -485,6 +485,8 @@ END_TEST
 
 START_TEST(test_block_size)
 {
+	static const struct disk_params null = { .path = "null:4608",
+						 .block_size = 4096 };
 	struct rig_capture c;
 	struct disk *disk;
 	u32 physical;
@@ -492,6 +494,12 @@ START_TEST(test_block_size)
 	make(9 * 512);
 	refused("l", -EINVAL, &c);
 	rig_expect_line(&c, "block-size=4096", "4608", "truncate -s %4096");
+	/* What is no file is not made longer by truncate(1). */
+	rig_capture_start(&c);
+	ck_assert_int_eq(disk_open(&disk, &null), -EINVAL);
+	rig_capture_end(&c);
+	rig_expect_line(&c, "block-size=4096", "4608", "block-size=512");
+	ck_assert_ptr_null(strstr(c.text, "truncate"));
 	make(1 << 20);
 	disk = opened("");
 	physical = disk_info(disk)->physical_size;
