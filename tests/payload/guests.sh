@@ -81,6 +81,7 @@ disk_guests() {
 		try "virtio: $keys, MSI-X vectors" 0 0 msix --disk "$disk,$keys"
 		try "virtio: $keys, reset under load" 0 0 reset-load --disk "$disk,$keys"
 	done
+	try "virtio: one interrupt for two requests by EVENT_IDX" 0 0 idx --disk "$disk,queues=1"
 	try "virtio: masked vectors pend" 0 0 mask --disk "$disk,queues=4"
 	try "virtio: RING_RESET and back" 0 0 ring-reset --disk "$disk,queues=4"
 	try "virtio: one queue used of four" 0 0 fewer --disk "$disk,queues=4"

@@ -280,6 +280,31 @@ static void case_fewer(void)
 	CHECK(!(device_status(&dev) & STATUS_NEEDS_RESET));
 }
 
+/* EVENT_IDX: the second and third request share the interrupt for the third. */
+static void case_idx(void)
+{
+	device_find(&dev, 0);
+	irq_init();
+	msix_set(&dev, 1, VECTOR);
+	msix_on(&dev);
+	device_negotiate(&dev, F_VERSION_1 | F_EVENT_IDX);
+	queue_setup(&dev, &q[0], 0, QUEUE_SIZE_MAX, 1);
+	device_ok(&dev);
+	fill(data[0][0], BLOCK, 7);
+	CHECK(queue_do(&q[0], T_OUT, 0, data[0][0], BLOCK) == S_OK);
+	CHECK(WAIT(irq_count[VECTOR] == 1));
+	q[0].avail.used_event = 2;
+	CHECK(queue_do(&q[0], T_OUT, 8, data[0][0], BLOCK) == S_OK);
+	linger();
+	CHECK(irq_count[VECTOR] == 1);
+	CHECK(queue_do(&q[0], T_IN, 8, data[0][1], BLOCK) == S_OK);
+	CHECK(WAIT(irq_count[VECTOR] == 2));
+	CHECK(filled(data[0][1], BLOCK, 7));
+	CHECK(queue_do(&q[0], T_IN, 8, data[0][1], BLOCK) == S_OK);
+	linger();
+	CHECK(irq_count[VECTOR] == 2);
+}
+
 const struct payload_case queue_cases[] = {
 	{ "mq", case_mq },
 	{ "msix", case_msix },
@@ -287,6 +312,7 @@ const struct payload_case queue_cases[] = {
 	{ "ring-reset", case_ring_reset },
 	{ "reset-load", case_reset_load },
 	{ "fewer", case_fewer },
+	{ "idx", case_idx },
 	{ "prefilled", case_prefilled },
 	{ "busy", case_busy },
 	{ NULL, NULL },

@@ -483,6 +483,45 @@ START_TEST(test_regular_file)
 }
 END_TEST
 
+/* Open descriptors; all but stdin, stdout and stderr are closed on exec. */
+static unsigned int descriptors(void)
+{
+	unsigned int n = 0;
+
+	for (int fd = 3; fd < 256; fd++) {
+		int flags = fcntl(fd, F_GETFD);
+
+		ck_assert(flags < 0 || flags & FD_CLOEXEC);
+		n += flags >= 0;
+	}
+	return n;
+}
+
+START_TEST(test_no_descriptor_is_left)
+{
+	static const char *const how[] = { "", "r", "b", "l", "fu" };
+	unsigned int before;
+	struct rig_capture c;
+
+	for (int fd = 3; fd < 256; fd++)	/* what came from outside */
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	make(1 << 20);
+	before = descriptors();
+	for (unsigned int i = 0; i < 5; i++) {
+		struct disk *disk = opened(how[i]);
+
+		ck_assert_uint_gt(descriptors(), before);
+		disk_close(disk);
+		ck_assert_uint_eq(descriptors(), before);
+	}
+	make(9 * 512);
+	refused("l", -EINVAL, &c);
+	make(0);
+	refused("", -EINVAL, &c);
+	ck_assert_uint_eq(descriptors(), before);
+}
+END_TEST
+
 START_TEST(test_block_size)
 {
 	static const struct disk_params null = { .path = "null:4608",
@@ -728,6 +767,7 @@ static Suite *image_suite(void)
 	tcase_add_checked_fixture(info, setup, teardown);
 	tcase_add_test(info, test_regular_file);
 	tcase_add_test(info, test_block_size);
+	tcase_add_test(info, test_no_descriptor_is_left);
 	tcase_add_test(info, test_alignment_by_probing);
 	tcase_add_test(info, test_tmpfs_is_not_direct);
 	tcase_add_loop_test(info, test_block_device, 0, 4);
