@@ -98,6 +98,10 @@ disk_guests() {
 		try "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
 	done
 	try "virtio: impossible ring sizes are not taken" 0 0 ring-size --disk "$disk,queues=1"
+	try "virtio: resets while another vCPU keeps four queues busy" 0 0 "reset-storm rounds=40" \
+		--disk null:16M,queues=4 --cpus 2
+	try "virtio: rings, tables and headers rewritten by another vCPU" 0 8 "scribble rounds=20" \
+		--disk "$disk,queues=1" --cpus 2
 	cache_guests
 	erase_guests
 	engine_guests "$disk"

@@ -304,6 +304,7 @@ struct cpu_seen {
 static volatile struct cpu_seen seen[CPUS_MAX + 1];
 volatile u32 ap_started;
 extern const u8 trampoline_start[], trampoline_end[];
+static void (*volatile ap_run)(u32 id);
 void ap_main(void);
 
 void ap_main(void)
@@ -325,6 +326,8 @@ void ap_main(void)
 	}
 	mb();
 	me->up = true;
+	if (ap_run)
+		ap_run(me->leaf1);
 }
 
 static void start_cpu(u32 id)
@@ -335,18 +338,26 @@ static void start_cpu(u32 id)
 	write32(LAPIC + LAPIC_ICR_LOW, ICR_STARTUP | TRAMPOLINE >> 12);
 }
 
+void cpus_start(u32 cpus, void (*run)(u32 id))
+{
+	irq_init();
+	memcpy((void *)TRAMPOLINE, trampoline_start,
+	       (size_t)(trampoline_end - trampoline_start));
+	ap_run = run;
+	for (u32 id = 1; id < cpus; id++)
+		start_cpu(id);
+	for (u32 id = 1; id < cpus; id++)
+		CHECK(WAIT(seen[id].up));
+}
+
 static void case_smp(void)
 {
 	u32 cpus = param("cpus", 1), r[4];
 
-	irq_init();
-	memcpy((void *)TRAMPOLINE, trampoline_start,
-	       (size_t)(trampoline_end - trampoline_start));
 	ap_main();
-	for (u32 id = 1; id < cpus; id++)
-		start_cpu(id);
+	cpus_start(cpus, NULL);
 	for (u32 id = 0; id < cpus; id++) {
-		CHECK(WAIT(seen[id].up));
+		CHECK(seen[id].up);
 		CHECK(seen[id].leaf1 == id && seen[id].lapic == id);
 		CHECK(seen[id].leaf_b == id);
 		if (seen[id].leaf_b_cpus)

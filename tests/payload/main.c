@@ -88,5 +88,6 @@ void payload_main(const struct hvm_start_info *info)
 	run_case(machine_cases);
 	run_case(blk_cases);
 	run_case(queue_cases);
+	run_case(storm_cases);
 	CHECK(!"no such case");
 }

@@ -38,6 +38,7 @@ struct payload_case {
 	void (*run)(void);
 };
 extern const struct payload_case machine_cases[], blk_cases[], queue_cases[];
+extern const struct payload_case storm_cases[];
 extern const struct hvm_start_info *start_info;
 
 /* lib.c: console */
@@ -69,6 +70,8 @@ void halt(void) __attribute__((noreturn));
 extern volatile u32 irq_count[256];
 extern void (*volatile irq_hook)(u32 vector);	/* before the EOI */
 void irq_init(void);
+/* machine.c: the others of @cpus vCPUs; each goes on to @run, if that is set. */
+void cpus_start(u32 cpus, void (*run)(u32 id));
 void ioapic_route(u32 pin, u8 vector, bool level, bool low);
 
 /* Take interrupts until @cond or for about five seconds; the value of @cond. */
