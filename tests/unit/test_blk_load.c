@@ -319,7 +319,7 @@ START_TEST(test_device_reset_under_load)
 
 	open_blk(rig_open(&disk_fault_ops, "fault:11:0:6:memory:1048576"), 2, 2,
 		 64);
-	for (unsigned int round = 0; round < test_scale(1000); round++) {
+	for (unsigned int round = 0; round < test_scale(10000); round++) {
 		drive(round % 2 ? DRIVER_FEATURES :
 				  DRIVER_FEATURES &
 					  ~(1ull << VIRTIO_RING_F_EVENT_IDX));
@@ -407,20 +407,34 @@ START_TEST(test_reset_while_more_comes)
 }
 END_TEST
 
+static bool busy_stop;
+
+/* Keeps a queue full until it is told to stop. */
+static void *busy_thread(void *arg)
+{
+	unsigned int q = (unsigned int)(uintptr_t)arg;
+	uintptr_t failed = 0;
+
+	while (!read_once(&busy_stop))
+		failed += pump(q, 200);
+	return (void *)failed;
+}
+
 /* 2.6.1: one queue is reset again and again, the others do not notice. */
 START_TEST(test_queue_reset_under_load)
 {
-	pthread_t driver;
+	pthread_t drivers[2];
 	void *failed;
 	u32 len;
 
+	write_once(&busy_stop, false);
 	open_blk(rig_open(&disk_fault_ops, "fault:12:0:6:memory:1048576"), 4,
 		 (unsigned int)_i, 64);
 	drive(DRIVER_FEATURES);
-	ck_assert_int_eq(pthread_create(&driver, NULL, pump_thread,
-					(void *)(uintptr_t)1),
-			 0);
-	for (unsigned int round = 0; round < test_scale(1000); round++) {
+	for (uintptr_t i = 0; i < 2; i++)
+		ck_assert_int_eq(pthread_create(&drivers[i], NULL, busy_thread,
+						(void *)(i + 1)), 0);
+	for (unsigned int round = 0; round < test_scale(10000); round++) {
 		u64 before = taken(3);
 
 		fill_queue(3);
@@ -434,8 +448,11 @@ START_TEST(test_queue_reset_under_load)
 		enable_queue(3);
 		pthread_mutex_unlock(&dev->lock);
 	}
-	ck_assert_int_eq(pthread_join(driver, &failed), 0);
-	ck_assert_ptr_null(failed);
+	write_once(&busy_stop, true);
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(pthread_join(drivers[i], &failed), 0);
+		ck_assert_ptr_null(failed);
+	}
 	add_request(3, &slots[SLOTS - 1], VIRTIO_BLK_T_IN, 0, 512);
 	ring_kick(&rings[3]);
 	ring_wait_used(&rings[3], &len);
