@@ -4,6 +4,7 @@
 # make demo       set up, build, and show a guest with a four-queue disk
 # make test       set up, build, and run every test
 # make check      the tests that need no virtual machine (the inner loop)
+# make soak       ten million requests with faults: none lost, none twice
 # make bench      what a request costs, without a virtual machine (QUICK=1)
 # make install    DESTDIR= PREFIX=
 #
@@ -85,7 +86,7 @@ ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
 endif
 
-.PHONY: all demo test check bench install clean distclean
+.PHONY: all demo test check soak bench install clean distclean
 all: $(OUT)/lkvm $(if $(CROSS_COMPILE),$(OUT)/lkvm-static)
 
 $(OUT)/lkvm-static: LDFLAGS += -static
@@ -182,6 +183,9 @@ test:
 
 check:
 	$(Q)tests/check.sh
+
+soak:
+	$(Q)tests/soak.sh
 
 bench:
 	$(Q)scripts/setup.sh build bench
