@@ -27,6 +27,7 @@ check valgrind: unit tests
 sparse cppcheck: static checks
 libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
 clang libclang-rt-dev: to fuzz the rings
+gcovr: to see which lines the unit tests run
 strace: to count system calls'
 [ "$(uname -m)" != ppc64le ] || build="$build
 libfdt-dev: the device tree of guests"
