@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 /* --- requests ------------------------------------------------------------ */
@@ -251,6 +252,88 @@ START_TEST(test_header_in_bytes)
 	ring_wait_used(&rings[0], &len);
 	ck_assert_uint_eq(*status_byte(s), VIRTIO_BLK_S_OK);
 	ck_assert_uint_eq(len, 513);
+	close_blk();
+}
+END_TEST
+
+/* Type @type with 16 bytes to read and 512 to write: its status. */
+static u8 request_both_ways(u32 type, u64 readable)
+{
+	const struct slot *s = &slots[0];
+	struct ring_buf bufs[] = {
+		{ readable, 16, false },
+		{ readable + 16, 512, false },
+		{ s->data, 512, true },
+		{ s->status, 1, true },
+	};
+	u32 written;
+
+	set_header(s, type, 4);
+	memcpy(arena_ptr(&arena, readable, 16), arena_ptr(&arena, s->header, 16),
+	       16);
+	*status_byte(s) = 0xee;
+	ring_add(&rings[0], bufs, 4);
+	ck_assert_int_eq(mprotect(arena_ptr(&arena, readable, 4096), 4096,
+				  PROT_READ), 0);
+	ring_kick(&rings[0]);
+	ring_wait_used(&rings[0], &written);
+	ck_assert_int_eq(mprotect(arena_ptr(&arena, readable, 4096), 4096,
+				  PROT_READ | PROT_WRITE), 0);
+	return *status_byte(s);
+}
+
+/* 2.7.5.1: each request has its readable buffers in memory that cannot be written. */
+START_TEST(test_readable_buffers_not_written)
+{
+	static const u32 types[] = { VIRTIO_BLK_T_IN, VIRTIO_BLK_T_OUT,
+				     VIRTIO_BLK_T_FLUSH, VIRTIO_BLK_T_GET_ID,
+				     VIRTIO_BLK_T_DISCARD,
+				     VIRTIO_BLK_T_WRITE_ZEROES,
+				     VIRTIO_BLK_T_SECURE_ERASE, 77 };
+	u64 readable;
+
+	setup();
+	readable = arena_alloc(&arena, 4096, 4096);
+	for (unsigned int i = 0; i < 8; i++)
+		ck_assert_uint_ne(request_both_ways(types[i], readable), 0xee);
+	ck_assert_uint_eq(request_both_ways(VIRTIO_BLK_T_IN, readable),
+			  VIRTIO_BLK_S_OK);
+	ck_assert_uint_eq(request_both_ways(VIRTIO_BLK_T_OUT, readable),
+			  VIRTIO_BLK_S_OK);
+	close_blk();
+}
+END_TEST
+
+/* 2.7.5.1: what a writable buffer holds before is nobody's business. */
+START_TEST(test_writable_buffers_not_read)
+{
+	const struct slot *s = &slots[0];
+	struct ring_buf bufs[3];
+	struct rig_capture c;
+	u32 written;
+
+	setup();
+	bufs[0] = (struct ring_buf){ s->header, 16, false };
+	bufs[1] = (struct ring_buf){ s->data, 512, true };
+	bufs[2] = (struct ring_buf){ s->status, 1, true };
+	memset(slot_data(s), 0x5a, 512);
+	set_header(s, VIRTIO_BLK_T_OUT, 0);
+	ring_add(&rings[0], bufs, 3);	/* no data: it is on the wrong side */
+	ring_kick(&rings[0]);
+	ring_wait_used(&rings[0], &written);
+	ck_assert_uint_eq(STAT(0, written_bytes), 0);
+	ck_assert_uint_eq(slot_data(s)[511], 0x5a);
+	expect_request(VIRTIO_BLK_T_IN, 0, 512, VIRTIO_BLK_S_OK, 513);
+	for (unsigned int i = 0; i < 512; i++)
+		ck_assert_uint_eq(slot_data(s)[i], 0);
+	/* A header there is none. */
+	bufs[0].in = true;
+	rig_capture_start(&c);
+	ring_add(&rings[0], bufs, 3);
+	ring_kick(&rings[0]);
+	wait_broken();
+	rig_capture_end(&c);
+	rig_expect_line(&c, "vdt", "request header");
 	close_blk();
 }
 END_TEST
@@ -618,6 +701,8 @@ static void add_requests(Suite *suite)
 	tcase_add_test(tc, test_readonly_write_ioerr);
 	tcase_add_loop_test(tc, test_any_layout, 0, 9);
 	tcase_add_test(tc, test_header_in_bytes);
+	tcase_add_test(tc, test_readable_buffers_not_written);
+	tcase_add_test(tc, test_writable_buffers_not_read);
 	tcase_add_test(tc, test_config_space);
 	suite_add_tcase(suite, tc);
 }

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -497,14 +498,19 @@ static unsigned int descriptors(void)
 	return n;
 }
 
+static void close_all_on_exec(void)
+{
+	for (int fd = 3; fd < 256; fd++)
+		fcntl(fd, F_SETFD, FD_CLOEXEC);
+}
+
 START_TEST(test_no_descriptor_is_left)
 {
 	static const char *const how[] = { "", "r", "b", "l", "fu" };
 	unsigned int before;
 	struct rig_capture c;
 
-	for (int fd = 3; fd < 256; fd++)	/* what came from outside */
-		fcntl(fd, F_SETFD, FD_CLOEXEC);
+	close_all_on_exec();	/* what came from outside */
 	make(1 << 20);
 	before = descriptors();
 	for (unsigned int i = 0; i < 5; i++) {
@@ -519,6 +525,35 @@ START_TEST(test_no_descriptor_is_left)
 	make(0);
 	refused("", -EINVAL, &c);
 	ck_assert_uint_eq(descriptors(), before);
+}
+END_TEST
+
+/* With so few descriptors left it says what to do, and leaves none behind. */
+START_TEST(test_too_few_descriptors)
+{
+	struct rlimit limit;
+	struct rig_capture c;
+	struct disk *disk;
+	unsigned int before;
+	int last = 0, err;
+
+	make(1 << 20);
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	rig_capture_start(&c);
+	close_all_on_exec();
+	while ((err = fcntl(0, F_DUPFD_CLOEXEC, 3)) >= 0)
+		last = err;
+	for (before = descriptors(); open_as(&disk, "");) {
+		ck_assert_uint_eq(descriptors(), before);
+		close(last--);
+		before--;
+	}
+	disk_close(disk);
+	ck_assert_uint_eq(descriptors(), before);
+	rig_capture_end(&c);
+	ck_assert_ptr_nonnull(strstr(c.text, "ulimit -n"));
 }
 END_TEST
 
@@ -768,6 +803,7 @@ static Suite *image_suite(void)
 	tcase_add_test(info, test_regular_file);
 	tcase_add_test(info, test_block_size);
 	tcase_add_test(info, test_no_descriptor_is_left);
+	tcase_add_test(info, test_too_few_descriptors);
 	tcase_add_test(info, test_alignment_by_probing);
 	tcase_add_test(info, test_tmpfs_is_not_direct);
 	tcase_add_loop_test(info, test_block_device, 0, 4);
