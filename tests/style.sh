@@ -19,7 +19,7 @@ $hits"
 layer "$(echo kvm/*.c include/kvm/*.h)" 'virtio/|disk/|x86/|powerpc/|drive|options' "kvm/ includes what is above it"
 layer "$(echo disk/*.[ch] include/disk/*.h)" 'virtio/|x86/|powerpc/|drive|options|kvm/(vm|vcpu|pci|msix|bus|memory|console)' "disk/ knows neither guests nor rings"
 layer "$(echo virtio/*.c include/virtio/*.h)" 'x86/|powerpc/|arch|drive|options' "virtio/ includes what is above it"
-layer "$(echo virtio/virtqueue.c virtio/device.c virtio/pci.c virtio/pci_regs.c)" 'disk/' "only virtio/blk.c knows disks"
+layer "$(echo virtio/virtqueue.c virtio/split.c virtio/packed.c virtio/device.c virtio/pci.c virtio/pci_regs.c)" 'disk/' "only virtio/blk.c knows disks"
 layer "$(echo x86/*.[ch] powerpc/*.[ch])" 'virtio/|disk/|drive|options' "an architecture includes kvm/ only"
 
 sources=$(ls ./*.c kvm/*.c virtio/*.c disk/*.c x86/*.c powerpc/*.c bench/*.c include/*.h include/*/*.h disk/*.h x86/*.h powerpc/*.h bench/*.h 2>/dev/null)
@@ -55,7 +55,7 @@ for file in $sources $(ls tests/*.sh tests/*/*.sh scripts/*.sh tests/unit/*.[ch]
 	head -n 2 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only' || complain "$file: no SPDX line"
 done
 
-for header in include/*.h include/*/*.h disk/*.h x86/*.h powerpc/*.h; do
+for header in include/*.h include/*/*.h disk/*.h virtio/*.h x86/*.h powerpc/*.h; do
 	gcc -std=gnu11 -D_GNU_SOURCE -fsyntax-only -iquote include -iquote . -x c "$header" 2>/dev/null ||
 		complain "$header does not compile alone"
 done

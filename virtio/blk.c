@@ -64,7 +64,7 @@ blk_complete(struct blk_request *req, u8 status, u32 written)
 	write_once(req->status, status);
 	if (written == req->writable)
 		written++;
-	virtqueue_push(&q->vq, req->head, written);
+	virtqueue_push(&q->vq, &req->chain, written);
 	blk_request_put(q, req);
 }
 
@@ -171,15 +171,13 @@ static void blk_flush(struct blk_request *req)
  * boundaries (2.7.4: no assumption about framing), and do what it says.
  * Returns what is malformed, or NULL.
  */
-static const char *blk_handle(struct blk_request *req,
-			      const struct virtqueue_chain *chain)
+static const char *blk_handle(struct blk_request *req)
 {
-	struct buffers out = { req->disk.iov, chain->nout };
-	struct buffers in = { req->disk.iov + chain->nout, chain->nin };
+	struct buffers out = { req->disk.iov, req->chain.nout };
+	struct buffers in = { req->disk.iov + req->chain.nout, req->chain.nin };
 	struct virtio_blk_outhdr header;
 	u64 sector;
 
-	req->head = chain->head;
 	req->status = buffers_cut_last(&in);
 	if (!req->status)
 		return "request without a status byte";
@@ -210,15 +208,14 @@ static const char *blk_handle(struct blk_request *req,
 static bool blk_take(struct blk_queue *q, u64 now)
 {
 	struct blk_request *req = blk_request_get(q);
-	struct virtqueue_chain chain;
 	const char *malformed = NULL;
 	int got;
 
 	req->disk.iov = req->disk.iov_end - q->depth;
 	req->start = now;
-	got = virtqueue_pop(&q->vq, &chain, req->disk.iov, q->depth);
+	got = virtqueue_pop(&q->vq, &req->chain, req->disk.iov, q->depth);
 	if (got > 0)
-		malformed = blk_handle(req, &chain);
+		malformed = blk_handle(req);
 	else if (got < 0)
 		malformed = q->vq.error;
 	if (got > 0 && !malformed)
@@ -285,7 +282,7 @@ static bool blk_take_all(struct iothread_client *c)
 	if (!q->active || read_once(&q->blk->dev.broken))
 		return false;
 	virtqueue_kicks_off(&q->vq);
-	waiting = virtqueue_waiting(&q->vq);
+	waiting = virtqueue_waiting(&q->vq, q->pace.want);
 	if (waiting >= 0)
 		c->patience = blk_patience(q, (unsigned int)waiting);
 	if (!waiting || c->patience)
@@ -356,7 +353,7 @@ static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
 /* The queue has nothing in flight any more: what had it, and what comes next? */
 static void blk_learn_pace(struct blk_queue *q)
 {
-	int waiting = virtqueue_waiting(&q->vq);
+	int waiting = virtqueue_waiting(&q->vq, q->depth);
 	unsigned int more = waiting > 0 ? (unsigned int)waiting : 0;
 
 	pace_idle(&q->pace, q->peak + more, iothread_now(q->thread));

@@ -145,7 +145,7 @@ static const struct virtio_device_ops blk_device_ops = {
 	.config_write = blk_config_write,
 };
 
-static u64 blk_features(const struct disk_info *info)
+static u64 blk_features(const struct disk_info *info, bool packed)
 {
 	u64 features = 1ULL << VIRTIO_F_VERSION_1 |
 		       1ULL << VIRTIO_F_RING_RESET |
@@ -158,6 +158,8 @@ static u64 blk_features(const struct disk_info *info)
 		       1ULL << VIRTIO_BLK_F_FLUSH |
 		       1ULL << VIRTIO_BLK_F_CONFIG_WCE;
 
+	if (packed)
+		features |= 1ULL << VIRTIO_F_RING_PACKED;
 	if (info->readonly)
 		features |= 1ULL << VIRTIO_BLK_F_RO;
 	if (info->discard_max)
@@ -266,7 +268,7 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 	       strnlen(params->serial, sizeof(blk->serial)));
 	blk_fill_config(blk, params);
 	err = virtio_device_init(&blk->dev, params->nqueues, params->queue_size,
-				 blk_features(disk_info(disk)));
+				 blk_features(disk_info(disk), params->packed));
 	if (err)
 		goto fail;
 	blk->queues = aligned_alloc(128, size);

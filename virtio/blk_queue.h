@@ -24,7 +24,7 @@ struct blk_request {
 	struct disk_req disk;
 	struct blk_queue *queue;
 	u8 *status;		/* in guest memory */
-	u16 head;
+	struct virtqueue_chain chain;
 	u64 writable;		/* bytes before the status */
 	u64 start;		/* ns: when it was popped */
 };

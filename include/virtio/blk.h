@@ -24,6 +24,7 @@ struct virtio_blk_params {
 	const char *serial;		/* up to 20 bytes, GET_ID */
 	unsigned int nqueues;
 	u16 queue_size;			/* a power of two */
+	bool packed;			/* the driver may choose packed rings */
 	unsigned int nthreads;
 	struct iothread **threads;	/* queue q runs on q modulo nthreads */
 	u64 irq_delay_ns;		/* longest wait before an interrupt */

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The device's side of a split virtqueue (virtio 1.2, 2.7).
+ * The device's side of a virtqueue, split (virtio 1.2, 2.7) or packed (2.8) as
+ * the driver has negotiated; nobody else needs to know which.
  *
- * A virtqueue belongs to one thread.  Only what is here and in virtqueue.c reads
- * or writes a guest ring; everything in it is hostile: each index and descriptor is read once,
+ * A virtqueue belongs to one thread.  Only virtqueue.c, split.c, packed.c and
+ * what is here reads or writes a guest ring; everything in it is hostile: each index and descriptor is read once,
  * checked, and handed out as host memory.  Popped chains are given back by
  * virtqueue_push() in any order; the guest sees them when virtqueue_publish()
- * moves the used index, once per batch.
+ * shows them all at once, once per batch.
  */
 #ifndef LKVM_VIRTIO_VIRTQUEUE_H
 #define LKVM_VIRTIO_VIRTQUEUE_H
@@ -51,35 +52,74 @@ struct virtq_used {	/* 2.7.8; avail_event stands behind ring[size] */
 	struct virtq_used_elem ring[];
 };
 
+struct packed_desc {	/* 2.8.13 */
+	__le64 addr;
+	__le32 len;
+	__le16 id;
+	__le16 flags;
+};
+_Static_assert(sizeof(struct packed_desc) == sizeof(struct vring_packed_desc),
+	       "2.8.13");
+
 /* What the driver has set; guest physical addresses. */
 struct virtqueue_config {
 	u16 size;
 	u64 desc;
-	u64 avail;
-	u64 used;
+	u64 avail;	/* packed: driver event suppression */
+	u64 used;	/* packed: device event suppression */
+};
+
+struct split_ring {
+	const struct virtq_desc *desc;
+	struct virtq_avail *avail;
+	struct virtq_used *used;
+	u16 next_avail;		/* the next avail entry to pop */
+	u16 avail_idx;		/* the driver's index when last looked at */
+	u16 avail_event;	/* as the driver sees it */
+	bool kicks_off;		/* without EVENT_IDX: NO_NOTIFY is set */
+};
+
+/* A descriptor of a packed ring, in the round that is told by @wrap (2.8.1). */
+struct packed_place {
+	u16 at;
+	bool wrap;
+};
+
+struct packed_ring {
+	struct packed_desc *desc;
+	const __le32 *driver_event;	/* 2.8.14: a place, and flags above it */
+	__le32 *device_event;
+	struct packed_place avail;	/* the next to pop */
+	struct packed_place used;	/* the next to push */
+	struct packed_place first;	/* of what was pushed, not published ... */
+	u16 first_flags;		/* ... and what will show it */
+	u16 taken;			/* descriptors popped, not pushed */
+	u32 event;			/* *device_event */
 };
 
 struct virtqueue {
 	const struct guest_memory *mem;
 	const struct guest_region *region;	/* where the last buffer was */
-	const struct virtq_desc *desc;
-	struct virtq_avail *avail;
-	struct virtq_used *used;
 	u16 size;
+	bool is_packed;
 	bool event_idx;
 	bool indirect;
-	bool kicks_off;		/* without EVENT_IDX: NO_NOTIFY is set */
-	u16 next_avail;		/* the next avail entry to pop */
-	u16 avail_idx;		/* the driver's index when last looked at */
-	u16 used_idx;		/* entries pushed */
-	u16 published;		/* entries the guest can see */
-	u16 avail_event;	/* as the driver sees it */
+	u16 used_idx;		/* chains pushed */
+	u16 published;		/* of them the guest can see */
+	union {
+		struct split_ring split;
+		struct packed_ring packed;
+	};
 	const char *error;	/* what was malformed, if something was */
 };
 
-/* One popped chain: @nout readable, then @nin writable host buffers. */
+/*
+ * One popped chain: @nout readable, then @nin writable host buffers.  The rest
+ * is for virtqueue_push().
+ */
 struct virtqueue_chain {
-	u16 head;
+	u16 id;		/* split: the head; packed: whatever the driver chose */
+	u16 ndescs;	/* packed: descriptors of the ring that it takes up */
 	u16 nout;
 	u16 nin;
 };
@@ -87,7 +127,7 @@ struct virtqueue_chain {
 /*
  * Take over the rings at @config with the negotiated @features.  -EINVAL if
  * they are misaligned, not in guest memory, or of a wrong size; then ->error
- * says what.  Indices start at 0.
+ * says what.  It is empty then, as after a reset.
  */
 int virtqueue_init(struct virtqueue *vq, const struct guest_memory *mem,
 		   const struct virtqueue_config *config, u64 features);
@@ -100,13 +140,22 @@ int virtqueue_init(struct virtqueue *vq, const struct guest_memory *mem,
 int virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 		  struct iovec *iov, unsigned int max);
 
-/* Give chain @head back with @len bytes written; not seen before publish. */
-static inline void virtqueue_push(struct virtqueue *vq, u16 head, u32 len)
+/* virtqueue_push() of a packed ring. */
+void packed_push(struct virtqueue *vq, const struct virtqueue_chain *chain,
+		 u32 len);
+
+/* Give @chain back with @len bytes written; not seen before publish. */
+static inline void virtqueue_push(struct virtqueue *vq,
+				  const struct virtqueue_chain *chain, u32 len)
 {
 	struct virtq_used_elem *e;
 
-	e = &vq->used->ring[vq->used_idx & (vq->size - 1)];
-	write_once(&e->id, cpu_to_le32(head));
+	if (vq->is_packed) {
+		packed_push(vq, chain, len);
+		return;
+	}
+	e = &vq->split.used->ring[vq->used_idx & (vq->size - 1)];
+	write_once(&e->id, cpu_to_le32(chain->id));
 	write_once(&e->len, cpu_to_le32(len));
 	vq->used_idx++;
 }
@@ -124,17 +173,17 @@ static inline u16 virtqueue_unpublished(const struct virtqueue *vq)
 }
 
 /*
- * How many chains can be popped now, or -EINVAL, with ->error, when the driver
- * claims more than the ring holds.
+ * How many chains can be popped now, @enough of them at least if there are as
+ * many; or -EINVAL, with ->error, when the driver claims more than the ring holds.
  */
-int virtqueue_waiting(struct virtqueue *vq);
+int virtqueue_waiting(struct virtqueue *vq, unsigned int enough);
 
 /* Ask the driver not to kick: the queue is being looked at anyway. */
 void virtqueue_kicks_off(struct virtqueue *vq);
 /*
  * Ask it to kick again, when @n chains wait (1 to the size of the ring; without
- * EVENT_IDX always at the first).  Returns true if they do already: those that
- * came before may have brought no kick.
+ * EVENT_IDX always at the first).  Returns true if they do already, or if some
+ * came meanwhile: those may have brought no kick.
  */
 bool virtqueue_kicks_on(struct virtqueue *vq, u16 n);
 

@@ -19,6 +19,7 @@ struct virtio_blk *blk;
 struct virtio_device *dev;
 struct guest_ring rings[QUEUES_MAX];
 unsigned int nrings;
+u64 layout;
 struct slot slots[SLOTS];
 unsigned int queue_interrupts[QUEUES_MAX], config_interrupts;
 u64 irq_delay_ns;	/* of devices opened from now on */
@@ -59,6 +60,26 @@ static void alloc_slots(void)
 		};
 }
 
+static void all_split(void)
+{
+	layout = 0;
+}
+
+static void all_packed(void)
+{
+	layout = PACKED;
+}
+
+TCase *tcase_of(Suite *suite, const char *name, bool packed)
+{
+	TCase *tc = tcase_create(name);
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, packed ? all_packed : all_split, NULL);
+	suite_add_tcase(suite, tc);
+	return tc;
+}
+
 void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_n,
 	      u16 queue_size)
 {
@@ -67,6 +88,7 @@ void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_n,
 		.serial = "0123456789abcdefghij-too-long",
 		.nqueues = nqueues,
 		.queue_size = queue_size,
+		.packed = true,
 		.nthreads = threads_n,
 		.threads = threads,
 		.irq_delay_ns = irq_delay_ns,
@@ -88,7 +110,7 @@ void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_n,
 	for (unsigned int i = 0; i < nthreads; i++)
 		ck_assert_int_eq(iothread_start(threads[i]), 0);
 	for (unsigned int q = 0; q < nrings; q++) {
-		ring_init(&rings[q], &arena, queue_size, true);
+		ring_init(&rings[q], &arena, queue_size, 0);
 		rings[q].kick_fd = dev->queues[q].kick_fd;
 		rings[q].call_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	}
@@ -145,8 +167,7 @@ void drive(u64 features)
 	negotiate(features);
 	pthread_mutex_lock(&dev->lock);
 	for (unsigned int q = 0; q < nrings; q++) {
-		rings[q].event_idx = features >> VIRTIO_RING_F_EVENT_IDX & 1;
-		ring_reset(&rings[q]);
+		ring_reset(&rings[q], features);
 		if (read(rings[q].call_fd, &count, sizeof(count)) < 0)
 			count = 0;
 		enable_queue(q);

@@ -10,6 +10,7 @@
 #include "kvm/iothread.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
+#include <check.h>
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_ids.h>
@@ -22,9 +23,10 @@ struct disk;
 #define SECTORS (DISK_BYTES / 512)
 #define ROOM 65536u		/* of data for each head */
 #define SLOTS 64u
+#define PACKED (1ull << VIRTIO_F_RING_PACKED)
 #define FLUSH (1ull << VIRTIO_BLK_F_FLUSH)
 #define DRIVER_FEATURES \
-	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | \
+	(layout | 1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | \
 	 1ull << VIRTIO_RING_F_INDIRECT_DESC | 1ull << VIRTIO_F_RING_RESET | \
 	 1ull << VIRTIO_BLK_F_FLUSH | 1ull << VIRTIO_BLK_F_MQ)
 #define DRIVER_STATUS \
@@ -46,12 +48,16 @@ extern struct virtio_blk *blk;
 extern struct virtio_device *dev;
 extern struct guest_ring rings[QUEUES_MAX];
 extern unsigned int nrings;
+extern u64 layout;		/* PACKED or 0, of every ring */
 extern struct slot slots[SLOTS];
 extern unsigned int queue_interrupts[QUEUES_MAX], config_interrupts;
 extern u64 irq_delay_ns;	/* of devices opened from now on */
 extern bool irq_delay_auto;
 extern struct iothread_poll thread_poll;	/* of their threads */
 extern const struct virtio_transport_ops transport;
+
+/* A case of @suite whose rings are of one layout. */
+TCase *tcase_of(Suite *suite, const char *name, bool packed);
 
 void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_n,
 	      u16 queue_size);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * The driver's side of a split virtqueue (virtio 1.2, 2.7), in user space, on
- * a guest memory that is no guest's: what the virtio tests drive a device with.
+ * The driver's side of a virtqueue, split or packed (virtio 1.2, 2.7 and 2.8), in
+ * user space, on a guest memory that is no guest's: what the virtio tests drive a
+ * device with.
  *
  * One thread owns a ring.  Indices are C11 atomics, so that a device on another
  * thread can be watched by TSan.  Nothing is checked: a test may write any
- * nonsense into the ring, by ring_desc() and ring_post().
+ * nonsense into the ring, by ring_desc() and ring_post(), ring_packed_desc().
  */
 #ifndef LKVM_TESTS_GUEST_RING_H
 #define LKVM_TESTS_GUEST_RING_H
@@ -53,33 +54,49 @@ struct guest_ring {
 	struct vring_desc *desc;
 	struct vring_avail *avail;
 	struct vring_used *used;
+	/* The same memory, packed. */
+	struct vring_packed_desc *pdesc;
+	struct vring_packed_desc_event *driver_event;
+	struct vring_packed_desc_event *device_event;
 	u16 size;
+	bool packed;
 	bool event_idx;
 	u16 avail_idx;		/* entries written */
 	u16 exposed;		/* entries the device can see */
 	u16 last_used;		/* entries taken */
-	u16 nfree;
+	u16 nfree;		/* descriptors */
 	u16 next_free[VIRTQUEUE_SIZE_MAX];
-	u16 first_free;
-	u16 ndescs[VIRTQUEUE_SIZE_MAX];	/* of the chain with this head */
+	u16 first_free;		/* packed: buffer id */
+	u16 ndescs[VIRTQUEUE_SIZE_MAX];	/* of the chain with this head or id */
+	/* Packed: descriptors since the start, of which the place follows. */
+	u32 written;
+	u32 shown;
+	u32 taken;
+	u16 shown_flags;	/* of the first that is not shown */
 	int kick_fd;
 	int call_fd;
 	u64 kicks;		/* written to kick_fd */
 	u64 unkicked;		/* exposed without a kick */
 };
 
-/* Lay out a fresh ring of @size in @arena; the eventfds are the caller's. */
+/*
+ * Lay out a fresh ring of @size in @arena, as the negotiated @features say; the
+ * eventfds are the caller's.
+ */
 void ring_init(struct guest_ring *r, struct arena *arena, u16 size,
-	       bool event_idx);
-/* Empty again, with indices 0: as the device's after a reset. */
-void ring_reset(struct guest_ring *r);
+	       u64 features);
+/* Empty again, as the device's after a reset; perhaps with other features. */
+void ring_reset(struct guest_ring *r, u64 features);
 
-/* A chain of descriptors; returns its head, or -1 if there is no room. */
+/* A chain of descriptors; returns its head or id, or -1 if there is no room. */
 int ring_add(struct guest_ring *r, const struct ring_buf *bufs, unsigned int n);
 /* The same through a table at @table, which has room for @n descriptors. */
 int ring_add_indirect(struct guest_ring *r, u64 table,
 		      const struct ring_buf *bufs, unsigned int n);
-/* The first @ndirect as descriptors of the ring, the others by a table. */
+/*
+ * The first @ndirect as descriptors of the ring, the others by a table; packed:
+ * all by the table, since 2.8.5 allows no mixture.
+ */
 int ring_add_mixed(struct guest_ring *r, u64 table, const struct ring_buf *bufs,
 		   unsigned int n, unsigned int ndirect);
 
@@ -87,6 +104,14 @@ int ring_add_mixed(struct guest_ring *r, u64 table, const struct ring_buf *bufs,
 void ring_desc(void *table, unsigned int i, u64 addr, u32 len, u16 flags,
 	       u16 next);
 void ring_post(struct guest_ring *r, u16 head);
+/*
+ * The next descriptor of a packed ring: @flags without AVAIL and USED, which are
+ * set as they must be, but for those in @wrong.
+ */
+void ring_packed_desc(struct guest_ring *r, u64 addr, u32 len, u16 id,
+		      u16 flags, u16 wrong);
+#define RING_AVAIL (1u << VRING_PACKED_DESC_F_AVAIL)
+#define RING_USED (1u << VRING_PACKED_DESC_F_USED)
 
 /* Let the device see what was added.  Returns whether it wants a kick. */
 bool ring_expose(struct guest_ring *r);
@@ -96,11 +121,17 @@ bool ring_kick(struct guest_ring *r);
 /* Take the next used chain; false if there is none. */
 bool ring_get(struct guest_ring *r, u32 *id, u32 *len);
 bool ring_used_pending(const struct guest_ring *r);
+/* How many the device has shown; packed: since the start, too. */
 u16 ring_used_idx(const struct guest_ring *r);
+/* Packed: the descriptor, counted from the start of an even round. */
 u16 ring_avail_event(const struct guest_ring *r);
+/* Packed: of the device's event suppression. */
 u16 ring_used_flags(const struct guest_ring *r);
 
-/* Interrupt at the entry behind @event (EVENT_IDX); or all or none. */
+/*
+ * Interrupt at the entry behind @event (EVENT_IDX); or all or none.  Packed: at
+ * the descriptor behind so many since the start.
+ */
 void ring_set_used_event(struct guest_ring *r, u16 event);
 void ring_calls_off(struct guest_ring *r);
 /* Returns whether there is something to take already. */

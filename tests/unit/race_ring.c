@@ -55,7 +55,7 @@ static bool device_turn(struct device *d)
 
 		memcpy(&value, iov[0].iov_base, sizeof(value));
 		memcpy(iov[1].iov_base, &value, sizeof(value));
-		virtqueue_push(&d->vq, chain.head, value);
+		virtqueue_push(&d->vq, &chain, value);
 		d->served++;
 		any = true;
 	}
@@ -151,8 +151,9 @@ static void driver_run(struct driver *d, unsigned int total,
 
 START_TEST(test_race)
 {
-	const struct race *race = &races[_i];
-	u64 features = race->event_idx ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0;
+	const struct race *race = &races[_i / 2];
+	u64 features = (race->event_idx ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0) |
+		       (_i % 2 ? 1ull << VIRTIO_F_RING_PACKED : 0);
 	struct device device = { .kick_fd = eventfd(0, EFD_CLOEXEC),
 				 .call_fd = eventfd(0, EFD_CLOEXEC) };
 	struct driver driver = { .sent = 0 };
@@ -160,7 +161,7 @@ START_TEST(test_race)
 
 	device.total = test_scale(RACE_REQUESTS / 100 * race->percent);
 	arena_init(&driver.arena, 1 << 20);
-	ring_init(&driver.ring, &driver.arena, race->size, race->event_idx);
+	ring_init(&driver.ring, &driver.arena, race->size, features);
 	driver.slots = arena_alloc(&driver.arena, 8ull * race->size, 8);
 	driver.ring.kick_fd = device.kick_fd;
 	driver.ring.call_fd = device.call_fd;
@@ -188,6 +189,6 @@ TCase *race_ring_tcase(void)
 	TCase *tc = tcase_create("race");
 
 	tcase_set_timeout(tc, 120);
-	tcase_add_loop_test(tc, test_race, 0, RACES);
+	tcase_add_loop_test(tc, test_race, 0, 2 * RACES);
 	return tc;
 }

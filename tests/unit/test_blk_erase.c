@@ -312,11 +312,10 @@ START_TEST(test_erasure_config)
 }
 END_TEST
 
-static void add_erasure(Suite *suite)
+static void add_erasure(Suite *suite, bool packed)
 {
-	TCase *tc = tcase_create("erasure");
+	TCase *tc = tcase_of(suite, packed ? "erasure, packed" : "erasure", packed);
 
-	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_erasure);
 	tcase_add_loop_test(tc, test_hostile_segment, 0,
 			    sizeof(hostile) / sizeof(hostile[0]));
@@ -326,7 +325,6 @@ static void add_erasure(Suite *suite)
 	tcase_add_test(tc, test_erasure_durable);
 	tcase_add_loop_test(tc, test_erasure_under_load, 0, 2);
 	tcase_add_test(tc, test_erasure_config);
-	suite_add_tcase(suite, tc);
 }
 
 int main(void)
@@ -335,7 +333,8 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	add_erasure(suite);
+	for (int packed = 0; packed < 2; packed++)
+		add_erasure(suite, packed);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -158,7 +158,7 @@ static void lane_reset(struct lane *l)
 	pthread_mutex_lock(&dev->lock);
 	virtio_device_reset_queue(dev, l->q);
 	lane_was_reset(l);
-	ring_reset(&rings[l->q]);
+	ring_reset(&rings[l->q], DRIVER_FEATURES);
 	enable_queue(l->q);
 	pthread_mutex_unlock(&dev->lock);
 }
@@ -302,17 +302,23 @@ START_TEST(test_soak_on_a_file)
 }
 END_TEST
 
-int main(void)
+static void add_soak(Suite *suite, bool packed)
 {
-	Suite *suite = suite_create("soak");
-	TCase *tc = tcase_create("soak");
-	SRunner *runner;
-	int failed;
+	TCase *tc = tcase_of(suite, packed ? "soak, packed" : "soak", packed);
 
 	tcase_set_timeout(tc, 900);
 	tcase_add_test(tc, test_soak_in_memory);
 	tcase_add_test(tc, test_soak_on_a_file);
-	suite_add_tcase(suite, tc);
+}
+
+int main(void)
+{
+	Suite *suite = suite_create("soak");
+	SRunner *runner;
+	int failed;
+
+	for (int packed = 0; packed < 2; packed++)
+		add_soak(suite, packed);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);

@@ -16,6 +16,7 @@
 #define BUF_SIZE 4096u
 #define EVENT_IDX (1ull << VIRTIO_RING_F_EVENT_IDX)
 #define INDIRECT (1ull << VIRTIO_RING_F_INDIRECT_DESC)
+#define PACKED (1ull << VIRTIO_F_RING_PACKED)
 #define MAX_BUFS VIRTQUEUE_SIZE_MAX
 
 static struct arena arena;
@@ -24,11 +25,19 @@ static struct virtqueue vq;
 static struct virtqueue_chain chain;
 static struct iovec iov[MAX_BUFS];
 static u64 buf;		/* guest memory for data */
+static u64 layout;	/* PACKED or 0, of every ring */
 
 static void setup(void)
 {
+	layout = 0;
 	arena_init(&arena, ARENA_SIZE);
 	buf = arena_alloc(&arena, 16 * BUF_SIZE, BUF_SIZE);
+}
+
+static void setup_packed(void)
+{
+	setup();
+	layout = PACKED;
 }
 
 static void teardown(void)
@@ -38,9 +47,9 @@ static void teardown(void)
 
 static void start(u16 size, u64 features)
 {
-	ring_init(&ring, &arena, size, features & EVENT_IDX);
+	ring_init(&ring, &arena, size, features | layout);
 	ck_assert_int_eq(virtqueue_init(&vq, &arena.mem, &ring.config,
-					features),
+					features | layout),
 			 0);
 }
 
@@ -73,8 +82,11 @@ static void expect_buffers(const struct ring_buf *bufs, unsigned int n)
 
 /* --- what is right ------------------------------------------------------- */
 
-static const u16 sizes[] = { 1, 2, 4, 8, 16, 64, 128, 256, 512, 1024 };
-#define SIZES ((int)(sizeof(sizes) / sizeof(sizes[0])))
+/* The last ones are for packed rings only. */
+static const u16 sizes[] = { 1, 2, 4, 8, 16, 64, 128, 256, 512, 1024,
+			     3, 5, 7, 100, 1023 };
+#define SIZES_PACKED ((int)(sizeof(sizes) / sizeof(sizes[0])))
+#define SIZES (SIZES_PACKED - 5)
 
 START_TEST(test_empty)
 {
@@ -95,7 +107,8 @@ END_TEST
 /* A full ring, popped whole, pushed in reverse, published once. */
 START_TEST(test_full_ring)
 {
-	u16 size = sizes[_i], heads[VIRTQUEUE_SIZE_MAX];
+	static struct virtqueue_chain chains[VIRTQUEUE_SIZE_MAX];
+	u16 size = sizes[_i];
 	u32 id, len;
 
 	start(size, 0);
@@ -105,11 +118,11 @@ START_TEST(test_full_ring)
 	ring_expose(&ring);
 	for (unsigned int i = 0; i < size; i++) {
 		ck_assert_int_eq(pop(), 1);
-		heads[i] = chain.head;
+		chains[i] = chain;
 	}
 	ck_assert_int_eq(pop(), 0);
 	for (unsigned int i = size; i--;)
-		virtqueue_push(&vq, heads[i], 100 + i);
+		virtqueue_push(&vq, &chains[i], 100 + i);
 	ck_assert(virtqueue_unpublished(&vq));
 	ck_assert_uint_eq(ring_used_idx(&ring), 0);
 	ck_assert(virtqueue_publish(&vq));
@@ -118,7 +131,7 @@ START_TEST(test_full_ring)
 	ck_assert(!virtqueue_publish(&vq));
 	for (unsigned int i = size; i--;) {
 		ck_assert(ring_get(&ring, &id, &len));
-		ck_assert_uint_eq(id, heads[i]);
+		ck_assert_uint_eq(id, chains[i].id);
 		ck_assert_uint_eq(len, 100 + i);
 	}
 	ck_assert(!ring_get(&ring, &id, &len));
@@ -155,9 +168,9 @@ START_TEST(test_framing)
 					continue;	/* ring too small */
 				ring_expose(&ring);
 				expect(pop() == 1);
-				expect(chain.head == head);
+				expect(chain.id == head);
 				expect_buffers(bufs, n);
-				virtqueue_push(&vq, chain.head, n);
+				virtqueue_push(&vq, &chain, n);
 				virtqueue_publish(&vq);
 				expect(ring_get(&ring, &id, &len));
 				expect((int)id == head);
@@ -214,10 +227,10 @@ START_TEST(test_any_link_order)
 	ring_post(&ring, 0);
 	ring_expose(&ring);
 	ck_assert_int_eq(pop(), 1);
-	ck_assert_uint_eq(chain.head, 7);
+	ck_assert_uint_eq(chain.id, 7);
 	expect_buffers(want, 3);
 	ck_assert_int_eq(pop(), 1);
-	ck_assert_uint_eq(chain.head, 0);
+	ck_assert_uint_eq(chain.id, 0);
 	expect_buffers(want, 3);
 }
 END_TEST
@@ -236,14 +249,14 @@ START_TEST(test_unaligned_indirect_table)
 		ring_expose(&ring);
 		ck_assert_int_eq(pop(), 1);
 		expect_buffers(bufs, 2);
-		virtqueue_push(&vq, chain.head, 0);
+		virtqueue_push(&vq, &chain, 0);
 		virtqueue_publish(&vq);
 		ck_assert(ring_get(&ring, &id, &len));
 	}
 }
 END_TEST
 
-/* 2.7.5.3.2: the write flag of a descriptor that holds a table means nothing. */
+/* 2.7.5.3.2, 2.8.7: the write flag of what refers to a table means nothing. */
 START_TEST(test_indirect_with_write_flag)
 {
 	struct ring_buf bufs[] = { { buf, 16, false }, { buf + 16, 512, true } };
@@ -252,7 +265,11 @@ START_TEST(test_indirect_with_write_flag)
 
 	start(4, INDIRECT);
 	head = ring_add_indirect(&ring, table, bufs, 2);
-	ring.desc[head].flags |= (__force __virtio16)cpu_to_le16(VRING_DESC_F_WRITE);
+	if (layout)
+		ring.shown_flags |= VRING_DESC_F_WRITE;
+	else
+		ring.desc[head].flags |=
+			(__force __virtio16)cpu_to_le16(VRING_DESC_F_WRITE);
 	ring_expose(&ring);
 	ck_assert_int_eq(pop(), 1);
 	expect_buffers(bufs, 2);
@@ -283,7 +300,7 @@ START_TEST(test_only_the_used_ring_is_written)
 			       lens[i]);
 		virtqueue_kicks_off(&vq);
 		while (pop() == 1)
-			virtqueue_push(&vq, chain.head, 512);
+			virtqueue_push(&vq, &chain, 512);
 		virtqueue_publish(&vq);
 		virtqueue_kicks_on(&vq, 1);
 		for (unsigned int i = 0; i < 4; i++)
@@ -313,8 +330,8 @@ START_TEST(test_index_wrap)
 		ring_expose(&ring);
 		for (unsigned int i = 0; i < n; i++) {
 			expect(pop() == 1);
-			expect(chain.head == heads[i]);
-			virtqueue_push(&vq, chain.head, done + i);
+			expect(chain.id == heads[i]);
+			virtqueue_push(&vq, &chain, done + i);
 		}
 		expect(pop() == 0);
 		virtqueue_publish(&vq);
@@ -370,7 +387,8 @@ START_TEST(test_kicks_with_event_idx)
 	add_one();
 	ck_assert(ring_expose(&ring));	/* the first one, always */
 	virtqueue_kicks_off(&vq);
-	ck_assert_uint_eq(ring_used_flags(&ring), 0);	/* 2.7.10.1 */
+	if (!layout)	/* 2.7.10.1 */
+		ck_assert_uint_eq(ring_used_flags(&ring), 0);
 	add_one();
 	ck_assert(!ring_expose(&ring));
 	ck_assert_int_eq(pop(), 1);
@@ -399,7 +417,7 @@ START_TEST(test_kick_at_the_third)
 	ck_assert(!virtqueue_kicks_on(&vq, 3));
 	add_one();
 	ck_assert(ring_expose(&ring));
-	ck_assert_int_eq(virtqueue_waiting(&vq), 3);
+	ck_assert_int_eq(virtqueue_waiting(&vq, 100), 3);
 	ck_assert(virtqueue_kicks_on(&vq, 3));
 	ck_assert(!virtqueue_kicks_on(&vq, 4));
 	/* Set ahead of what was popped: off is off all the same. */
@@ -409,7 +427,7 @@ START_TEST(test_kick_at_the_third)
 		add_one();
 		ck_assert(!ring_expose(&ring));
 	}
-	ck_assert_int_eq(virtqueue_waiting(&vq), 7);
+	ck_assert_int_eq(virtqueue_waiting(&vq, 100), 7);
 }
 END_TEST
 
@@ -436,7 +454,7 @@ START_TEST(test_kicks_stay_off)
 		add_one();
 		expect(!ring_expose(&ring));
 		while (pop() == 1)
-			virtqueue_push(&vq, chain.head, 0);
+			virtqueue_push(&vq, &chain, 0);
 		virtqueue_publish(&vq);
 		expect(ring_get(&ring, &id, &len));
 	}
@@ -457,7 +475,7 @@ START_TEST(test_kick_at_every_index)
 			add_one();
 		expect(ring_expose(&ring));
 		while (pop() == 1)
-			virtqueue_push(&vq, chain.head, 0);
+			virtqueue_push(&vq, &chain, 0);
 		virtqueue_publish(&vq);
 		while (ring_get(&ring, &id, &len))
 			;
@@ -475,7 +493,7 @@ static bool push_and_publish(unsigned int n)
 	ring_expose(&ring);
 	for (unsigned int i = 0; i < n; i++) {
 		expect(pop() == 1);
-		virtqueue_push(&vq, chain.head, 0);
+		virtqueue_push(&vq, &chain, 0);
 	}
 	wanted = virtqueue_publish(&vq);
 	while (ring_get(&ring, &id, &len))
@@ -812,14 +830,14 @@ END_TEST
 static void expect_refused(const struct virtqueue_config *config,
 			   const char *what)
 {
-	ck_assert_int_eq(virtqueue_init(&vq, &arena.mem, config, 0), -EINVAL);
+	ck_assert_int_eq(virtqueue_init(&vq, &arena.mem, config, layout), -EINVAL);
 	ck_assert_str_eq(vq.error, what);
 }
 
 START_TEST(test_queue_size)
 {
-	static const u16 bad[] = { 0, 3, 5, 6, 7, 9, 100, 1000, 1023, 1025,
-				   2048, 4096, 32768, 0xffff };
+	static const u16 bad[] = { 0, 1025, 2048, 4096, 32768, 0xffff };
+	static const u16 odd[] = { 3, 5, 6, 7, 9, 100, 1000, 1023 };
 	struct virtqueue_config config;
 
 	start(1024, 0);
@@ -827,6 +845,14 @@ START_TEST(test_queue_size)
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		config.size = bad[i];
 		expect_refused(&config, "queue size");
+	}
+	for (unsigned int i = 0; i < sizeof(odd) / sizeof(odd[0]); i++) {
+		config.size = odd[i];
+		if (layout)	/* 2.8.10.1 */
+			ck_assert_int_eq(virtqueue_init(&vq, &arena.mem,
+							&config, layout), 0);
+		else
+			expect_refused(&config, "queue size");
 	}
 }
 END_TEST
@@ -841,9 +867,11 @@ START_TEST(test_ring_alignment)
 		config.desc += i;
 		expect_refused(&config, "ring alignment");
 	}
-	config = ring.config;
-	config.avail += 1;
-	expect_refused(&config, "ring alignment");
+	for (unsigned int i = 1; i < (layout ? 4 : 2); i++) {
+		config = ring.config;
+		config.avail += i;
+		expect_refused(&config, "ring alignment");
+	}
 	for (unsigned int i = 1; i < 4; i++) {
 		config = ring.config;
 		config.used += i;
@@ -855,8 +883,9 @@ END_TEST
 /* Each of the three parts at each end of memory: the last byte decides. */
 START_TEST(test_ring_outside)
 {
-	static const u64 lens[] = { 16 * 8, 6 + 2 * 8, 6 + 8 * 8 };
-	static const u64 align[] = { 16, 2, 4 };
+	const u64 lens[] = { 16 * 8, layout ? 4 : 6 + 2 * 8,
+			     layout ? 4 : 6 + 8 * 8 };
+	const u64 align[] = { 16, layout ? 4 : 2, 4 };
 	u64 end = arena_low_end(&arena);
 	struct virtqueue_config config;
 
@@ -868,7 +897,8 @@ START_TEST(test_ring_outside)
 
 		config = ring.config;
 		*at = last;
-		ck_assert_int_eq(virtqueue_init(&vq, &arena.mem, &config, 0),
+		ck_assert_int_eq(virtqueue_init(&vq, &arena.mem, &config,
+						layout),
 				 0);
 		*at = last + align[part];
 		expect_refused(&config, "ring address");
@@ -914,7 +944,7 @@ START_TEST(test_random_tables)
 		alarm(0);
 		if (got < 0) {
 			virtqueue_init(&vq, &arena.mem, &ring.config, INDIRECT);
-			ring_reset(&ring);
+			ring_reset(&ring, INDIRECT);
 			continue;
 		}
 		expect(got == 1);
@@ -930,31 +960,41 @@ START_TEST(test_random_tables)
 }
 END_TEST
 
-static void add_well_formed(Suite *suite)
+static TCase *tcase_of(Suite *suite, const char *name, bool packed, double s)
 {
-	TCase *tc = tcase_create("well-formed");
+	TCase *tc = tcase_create(name);
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_empty, 0, SIZES);
-	tcase_add_loop_test(tc, test_full_ring, 0, SIZES);
-	tcase_add_loop_test(tc, test_framing, 2, SIZES);
-	tcase_add_test(tc, test_longest_chains);
-	tcase_add_test(tc, test_any_link_order);
-	tcase_add_test(tc, test_unaligned_indirect_table);
-	tcase_add_test(tc, test_indirect_with_write_flag);
-	tcase_add_loop_test(tc, test_only_the_used_ring_is_written, 0, 2);
-	tcase_add_loop_test(tc, test_index_wrap, 0, SIZES);
-	tcase_add_test(tc, test_popped_is_a_copy);
+	tcase_set_timeout(tc, s);
+	tcase_add_checked_fixture(tc, packed ? setup_packed : setup, teardown);
 	suite_add_tcase(suite, tc);
+	return tc;
 }
 
-static void add_notifications(Suite *suite)
+static void add_well_formed(Suite *suite, bool packed)
 {
-	TCase *tc = tcase_create("notifications");
+	TCase *tc = tcase_of(suite, packed ? "well-formed, packed" : "well-formed",
+			     packed, 60);
+	int n = packed ? SIZES_PACKED : SIZES;
 
-	tcase_set_timeout(tc, 60);
-	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, test_empty, 0, n);
+	tcase_add_loop_test(tc, test_full_ring, 0, n);
+	tcase_add_loop_test(tc, test_framing, 2, n);
+	tcase_add_test(tc, test_longest_chains);
+	tcase_add_test(tc, test_unaligned_indirect_table);
+	tcase_add_test(tc, test_indirect_with_write_flag);
+	tcase_add_loop_test(tc, test_index_wrap, 0, n);
+	tcase_add_test(tc, test_popped_is_a_copy);
+	if (packed)
+		return;
+	tcase_add_test(tc, test_any_link_order);
+	tcase_add_loop_test(tc, test_only_the_used_ring_is_written, 0, 2);
+}
+
+static void add_notifications(Suite *suite, bool packed)
+{
+	TCase *tc = tcase_of(suite, packed ? "notifications, packed" : "notifications",
+			     packed, 60);
+
 	tcase_add_test(tc, test_kicks_without_event_idx);
 	tcase_add_test(tc, test_kicks_with_event_idx);
 	tcase_add_test(tc, test_kick_at_the_third);
@@ -965,37 +1005,42 @@ static void add_notifications(Suite *suite)
 	tcase_add_test(tc, test_used_event_ignored_without_event_idx);
 	tcase_add_test(tc, test_used_event_window);
 	tcase_add_test(tc, test_used_event_once);
-	tcase_add_test(tc, test_flags_ignored_with_event_idx);
-	suite_add_tcase(suite, tc);
+	if (!packed)
+		tcase_add_test(tc, test_flags_ignored_with_event_idx);
 }
 
-static void add_malformed(Suite *suite)
+/* What any layout refuses. */
+static void add_malformed(Suite *suite, bool packed)
 {
-	TCase *tc = tcase_create("malformed");
+	TCase *tc = tcase_of(suite, packed ? "malformed, packed" : "malformed",
+			     packed, 5);
 
-	tcase_set_timeout(tc, 5);
-	tcase_add_checked_fixture(tc, setup, teardown);
-	tcase_add_loop_test(tc, test_head_out_of_range, 0, 5);
-	tcase_add_loop_test(tc, test_next_out_of_range, 0, 5);
-	tcase_add_loop_test(tc, test_loop_direct, 0, 2);
-	tcase_add_loop_test(tc, test_loop_indirect, 0, 2);
-	tcase_add_test(tc, test_loop_indirect_to_the_ring);
 	tcase_add_loop_test(tc, test_chain_too_long, 0, 2);
 	tcase_add_test(tc, test_chain_just_fits);
 	tcase_add_loop_test(tc, test_buffer_outside, 0, OUTSIDE);
 	tcase_add_test(tc, test_buffer_up_to_the_end);
 	tcase_add_loop_test(tc, test_readable_after_writable, 0, 2);
+	tcase_add_test(tc, test_queue_size);
+	tcase_add_test(tc, test_ring_alignment);
+	tcase_add_test(tc, test_ring_outside);
+}
+
+static void add_malformed_split(Suite *suite)
+{
+	TCase *tc = tcase_of(suite, "malformed, split", false, 5);
+
+	tcase_add_loop_test(tc, test_head_out_of_range, 0, 5);
+	tcase_add_loop_test(tc, test_next_out_of_range, 0, 5);
+	tcase_add_loop_test(tc, test_loop_direct, 0, 2);
+	tcase_add_loop_test(tc, test_loop_indirect, 0, 2);
+	tcase_add_test(tc, test_loop_indirect_to_the_ring);
 	tcase_add_test(tc, test_indirect_not_negotiated);
 	tcase_add_loop_test(tc, test_indirect_nested, 0, 2);
 	tcase_add_test(tc, test_indirect_with_next);
 	tcase_add_loop_test(tc, test_indirect_table_size, 0, 9);
 	tcase_add_loop_test(tc, test_indirect_table_outside, 0, 7);
 	tcase_add_loop_test(tc, test_avail_index_too_far, 0, 4);
-	tcase_add_test(tc, test_queue_size);
-	tcase_add_test(tc, test_ring_alignment);
-	tcase_add_test(tc, test_ring_outside);
 	tcase_add_loop_test(tc, test_random_tables, 0, 4);
-	suite_add_tcase(suite, tc);
 }
 
 int main(void)
@@ -1004,9 +1049,12 @@ int main(void)
 	SRunner *runner;
 	int failed;
 
-	add_well_formed(suite);
-	add_notifications(suite);
-	add_malformed(suite);
+	for (int packed = 0; packed < 2; packed++) {
+		add_well_formed(suite, packed);
+		add_notifications(suite, packed);
+		add_malformed(suite, packed);
+	}
+	add_malformed_split(suite);
 	suite_add_tcase(suite, race_ring_tcase());
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
