@@ -16,7 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 14
+#define DRIVE_KEYS 15
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
@@ -40,6 +40,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .value = &d->queue_size, .min = VIRTIO_BLK_QUEUE_SIZE_MIN,
 		  .max = VIRTQUEUE_SIZE_MAX, .arg = "N",
 		  .help = "entries of each virtqueue, a power of two (256)" },
+		{ .name = "packed", .kind = OPTION_FLAG, .value = &d->packed,
+		  .arg = "on|off",
+		  .help = "offer packed virtqueues to the guest (off)" },
 		{ .name = "iothreads", .kind = OPTION_UINT,
 		  .value = &d->iothreads, .min = 1,
 		  .max = VIRTIO_PCI_QUEUES_MAX, .arg = "N",
@@ -222,6 +225,7 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 		.serial = d->serial,
 		.nqueues = d->queues,
 		.queue_size = (u16)d->queue_size,
+		.packed = d->packed,
 		.nthreads = d->iothreads,
 		.threads = d->threads,
 		.irq_delay_ns = drive_irq_delay(d),

@@ -22,6 +22,7 @@ struct drive {
 	const char *serial;
 	unsigned int queues;	/* 0: as many as vCPUs */
 	unsigned int queue_size;
+	bool packed;
 	unsigned int iothreads;	/* 0: as many as queues */
 	bool readonly;
 	bool lock;
