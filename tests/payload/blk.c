@@ -13,7 +13,7 @@ static struct queue q, q2;
 static u8 data[16 * SECTOR] __attribute__((aligned(4096)));
 static u8 back[16 * SECTOR] __attribute__((aligned(4096)));
 
-static bool write_and_read(struct queue *queue, u64 sector, u32 len, u32 seed)
+bool write_and_read(struct queue *queue, u64 sector, u32 len, u32 seed)
 {
 	fill(data, len, seed);
 	memset(back, 0, len);
@@ -190,6 +190,30 @@ static void case_erase(void)
 	CHECK(queue_do(&q, T_FLUSH, 0, NULL, 0) == S_OK);
 }
 
+/* Header in two parts, data in three, status with the last of them. */
+static void offer_odd_framing(void)
+{
+	const u32 addr[] = { (u32)&q.request[0], (u32)&q.request[0] + 5,
+			     (u32)back, (u32)back + 1, (u32)back + 501 };
+	static const u32 len[] = { 5, 11, 1, 500, 12 };
+	static const u16 at[] = { 0, 7, 2, 9, 4 };
+
+	q.ndescs[1] = 5;
+	for (u32 i = 0; i < 5; i++) {
+		u16 flags = (i < 2 ? 0 : DESC_WRITE) | (i < 4 ? DESC_NEXT : 0);
+
+		if (q.is_packed)
+			queue_put(&q, addr[i], len[i], flags, 1);
+		else
+			q.desc[at[i]] = (struct desc){ addr[i], len[i], flags,
+						       i < 4 ? at[i + 1] : 0 };
+	}
+	if (q.is_packed)
+		queue_show(&q, 1);
+	else
+		queue_offer(&q, 0);
+}
+
 /* Buffers that O_DIRECT does not take, and framing that no driver uses. */
 static void case_framing(void)
 {
@@ -198,21 +222,25 @@ static void case_framing(void)
 	CHECK(queue_do(&q, T_OUT, 3, data + 1, SECTOR) == S_OK);
 	CHECK(queue_do(&q, T_IN, 3, back + 3, SECTOR) == S_OK);
 	CHECK(!memcmp(data + 1, back + 3, SECTOR));
-	/* Header in two parts, data in three, status with the last of them. */
 	memset(back, 0, sizeof(back));
 	q.request[0].type = T_IN;
 	q.request[0].sector = 3;
-	q.desc[0] = (struct desc){ (u32)&q.request[0], 5, DESC_NEXT, 7 };
-	q.desc[7] = (struct desc){ (u32)&q.request[0] + 5, 11, DESC_NEXT, 2 };
-	q.desc[2] = (struct desc){ (u32)back, 1, DESC_WRITE | DESC_NEXT, 9 };
-	q.desc[9] = (struct desc){ (u32)back + 1, 500, DESC_WRITE | DESC_NEXT, 4 };
-	q.desc[4] = (struct desc){ (u32)back + 501, 12, DESC_WRITE, 0 };
 	back[512] = 0xff;
-	queue_offer(&q, 0);
+	offer_odd_framing();
 	queue_kick(&q);
 	CHECK(queue_wait(&q));
 	CHECK(back[512] == S_OK && !memcmp(data + 1, back, SECTOR));
-	CHECK(q.used.ring[2].len == SECTOR + 1);
+	CHECK((q.is_packed ? q.last_len : q.used.ring[2].len) == SECTOR + 1);
+}
+
+/* Where the device wants to be kicked next; avail_event stands behind ring[size]. */
+static bool kick_wanted_next(void)
+{
+	u16 place = (u16)(q.written % q.size | (q.written / q.size % 2 ? 0 : 0x8000));
+
+	if (!q.is_packed)
+		return read16((u32)&q.used.ring[4]) == q.submitted;
+	return q.device_event.flags == EVENT_DESC && q.device_event.place == place;
 }
 
 static void case_indirect(void)
@@ -223,8 +251,7 @@ static void case_indirect(void)
 	device_ok(&dev);
 	for (u32 i = 0; i < 20; i++) {
 		CHECK(write_and_read(&q, 16 * i, sizeof(data), i));
-		/* avail_event stands behind ring[size] */
-		CHECK(WAIT(read16((u32)&q.used.ring[4]) == q.submitted));
+		CHECK(WAIT(kick_wanted_next()));
 	}
 }
 
@@ -314,7 +341,7 @@ static void case_bar_move(void)
 		queue_add(&q, 0, T_IN, 8, back, SECTOR);
 		write16(old + (q.notify - dev.bar[0]), 0);
 		linger();
-		CHECK(q.used.idx != q.submitted);
+		CHECK(!queue_done(&q));
 		queue_kick(&q);
 		CHECK(queue_wait(&q));
 		old = dev.bar[0];
@@ -342,11 +369,11 @@ static void case_ports(void)
 	queue_add(&q, 0, T_IN, 8, back, SECTOR);
 	outw(old, 0);
 	linger();
-	CHECK(q.used.idx != q.submitted);
+	CHECK(!queue_done(&q));
 	pci_write(dev.slot, 4, 6, 2);	/* memory alone decodes */
 	queue_kick_port(&q);
 	linger();
-	CHECK(q.used.idx != q.submitted);
+	CHECK(!queue_done(&q));
 	queue_kick(&q);
 	CHECK(queue_wait(&q));
 }
@@ -482,7 +509,8 @@ static void case_bad_ring(void)
 		write32(common + R_QUEUE_DEVICE, 0xc0000000);
 		break;
 	case 2:		/* ends behind the end of memory */
-		write32(common + R_QUEUE_DRIVER, (512u << 20) - 16);
+		write32(common + R_QUEUE_DRIVER,
+			(512u << 20) - (param("packed", 0) ? 0 : 16));
 		break;
 	case 3:		/* wraps */
 		write32(common + R_QUEUE_DESC, 0xfffffff0);

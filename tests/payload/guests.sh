@@ -102,10 +102,40 @@ disk_guests() {
 		--disk null:16M,queues=4 --cpus 2
 	try "virtio: rings, tables and headers rewritten by another vCPU" 0 8 "scribble rounds=20" \
 		--disk "$disk,queues=1" --cpus 2
+	packed_guests "$disk" "$other"
 	cache_guests
 	erase_guests
 	engine_guests "$disk"
 	thread_guests "$disk"
+}
+
+# Packed rings do what split ones do; "packed=1" has the guest ask for them.
+packed_guests() {
+	local disk=$1,packed=on other=$2,packed=on how keys
+
+	try "packed: requests on a file" 0 0 "rw packed=1 sectors=2048" --disk "$disk,queues=1,serial=payload-serial"
+	try "packed: null:16M" 0 0 "null packed=1" --disk null:16M,queues=1,packed=on
+	try "packed: offered, but not taken" 0 0 null --disk null:16M,queues=1,packed=on
+	try "packed: misaligned buffers, odd framing" 0 0 "framing packed=1" --disk "$disk,queues=1"
+	try "packed: indirect, EVENT_IDX, ring of 4" 0 0 "indirect packed=1" --disk "$disk,queues=1,poll=off"
+	try "packed: INTx, level and resample" 0 0 "intx packed=1" --disk "$disk,queues=1"
+	for keys in queues=4 queues=4,iothreads=1; do
+		try "packed: $keys, all written and read" 0 0 "mq packed=1 $(shared $keys)" --disk "$disk,$keys"
+		try "packed: $keys, MSI-X vectors" 0 0 "msix packed=1" --disk "$disk,$keys"
+		try "packed: $keys, reset under load" 0 0 "reset-load packed=1" --disk "$disk,$keys"
+	done
+	try "packed: RING_RESET and back" 0 0 "ring-reset packed=1" --disk "$disk,queues=4"
+	try "packed: one queue used of four" 0 0 "fewer packed=1" --disk "$disk,queues=4"
+	try "packed: ring filled before DRIVER_OK, then reset" 0 3 "prefilled packed=1" --disk "$dir/long.img,queues=4,packed=on"
+	for how in {0..9}; do
+		try "packed: malformed ring $how" 0 1 "broken-packed packed=1 how=$how" \
+			--disk "$disk,queues=1" --disk "$other,queues=1"
+	done
+	for how in 0 1 2 3 5; do	# any size is possible
+		try "packed: impossible ring $how" 0 1 "bad-ring packed=1 how=$how" --disk "$disk,queues=1"
+	done
+	try "packed: noise in the ring" 0 8 "wild packed=1" --disk "$disk,queues=1"
+	try "virtio: noise in the ring" 0 8 wild --disk "$1,queues=1"
 }
 
 # The table of cache modes from outside: how the image is opened, how many writes

@@ -89,5 +89,6 @@ void payload_main(const struct hvm_start_info *info)
 	run_case(blk_cases);
 	run_case(queue_cases);
 	run_case(storm_cases);
+	run_case(hostile_cases);
 	CHECK(!"no such case");
 }

@@ -37,8 +37,8 @@ struct payload_case {
 	const char *name;
 	void (*run)(void);
 };
-extern const struct payload_case machine_cases[], blk_cases[], queue_cases[];
-extern const struct payload_case storm_cases[];
+extern const struct payload_case machine_cases[], blk_cases[], queue_cases[],
+	storm_cases[], hostile_cases[];
 extern const struct hvm_start_info *start_info;
 
 /* lib.c: console */

@@ -71,7 +71,7 @@ static void case_mq(void)
 	queue_add(&q[1], 0, T_IN, 0, data[1][0], BLOCK);
 	queue_kick(&q[2]);
 	linger();
-	CHECK(param("shared", 0) || q[1].used.idx != q[1].submitted);
+	CHECK(param("shared", 0) || !queue_done(&q[1]));
 	queue_kick(&q[1]);
 	CHECK(queue_wait(&q[1]));
 	if (!param("spin", 0))
@@ -105,7 +105,7 @@ static void case_msix(void)
 	write16(dev.common + R_QUEUE_VECTOR, QUEUES + 1);
 	CHECK(read16(dev.common + R_QUEUE_VECTOR) == NO_VECTOR);
 	/* NO_INTERRUPT is heeded */
-	q[1].avail.flags = 1;
+	queue_calls_off(&q[1]);
 	CHECK(queue_do(&q[1], T_IN, 0, data[0][0], BLOCK) == S_OK);
 	linger();
 	CHECK(irq_count[VECTOR + 1] == 2);
@@ -232,7 +232,10 @@ static void case_prefilled(void)
 		for (u32 i = 0; i < LONG_READS; i++)
 			queue_add(&q[0], i, T_IN, 0, buffer, LONG_READ);
 		queue_add(&q[0], LONG_READS, T_FLUSH, 0, NULL, 0);
-		q[0].desc[3 * LONG_READS].flags = 0;
+		if (q[0].is_packed)
+			q[0].packed[3 * LONG_READS].flags &= (u16)~DESC_NEXT;
+		else
+			q[0].desc[3 * LONG_READS].flags = 0;
 		device_ok(&dev);
 		queue_kick(&q[0]);
 		if (round)	/* or at once */

@@ -112,6 +112,10 @@ void device_negotiate(struct device *dev, u64 want)
 	device_reset(dev);
 	write8(dev->common + R_STATUS, STATUS_ACKNOWLEDGE);
 	write8(dev->common + R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
+	if (param("packed", 0)) {
+		CHECK(device_offered(dev) & F_RING_PACKED);
+		want |= F_RING_PACKED;
+	}
 	device_accept(dev, want & device_offered(dev));
 	write8(dev->common + R_STATUS,
 	       STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
@@ -178,6 +182,7 @@ void queue_setup(struct device *dev, struct queue *q, u16 index, u16 size,
 	q->index = index;
 	q->size = size;
 	q->use_indirect = dev->features & F_INDIRECT;
+	q->is_packed = dev->features & F_RING_PACKED;
 	write16(common + R_QUEUE_SELECT, index);
 	CHECK(read16(common + R_QUEUE_SIZE) >= size);
 	CHECK(read16(common + R_QUEUE_ENABLE) == 0);
@@ -207,29 +212,120 @@ void queue_offer(struct queue *q, u16 head)
 	mb();
 }
 
+/* 2.8.1: the counter is 1 in the first round. */
+static bool odd_round(const struct queue *q, u32 n)
+{
+	return n / q->size % 2;
+}
+
+void queue_put(struct queue *q, u64 addr, u32 len, u16 flags, u16 id)
+{
+	volatile struct packed_desc *d = &q->packed[q->written % q->size];
+
+	flags ^= odd_round(q, q->written) ? DESC_USED : DESC_AVAIL;
+	d->addr = addr;
+	d->len = len;
+	d->id = id;
+	if (!q->hidden++)
+		q->hidden_flags = flags;
+	else
+		d->flags = flags;
+	q->written++;
+}
+
+void queue_show(struct queue *q, u16 n)
+{
+	mb();
+	q->packed[(q->written - q->hidden) % q->size].flags = q->hidden_flags;
+	q->hidden = 0;
+	q->submitted += n;
+	mb();
+}
+
+/* Take what is used. */
+static void packed_take(struct queue *q)
+{
+	for (;;) {
+		volatile struct packed_desc *d = &q->packed[q->taken % q->size];
+		u16 want = odd_round(q, q->taken) ? 0 : DESC_AVAIL | DESC_USED;
+
+		if (q->taken == q->written ||
+		    (d->flags & (DESC_AVAIL | DESC_USED)) != want)
+			return;
+		mb();
+		q->last_id = d->id;
+		q->last_len = d->len;
+		CHECK(q->last_id < QUEUE_SIZE_MAX && q->ndescs[q->last_id]);
+		q->taken += q->ndescs[q->last_id];
+		q->ndescs[q->last_id] = 0;
+		q->used_count++;
+	}
+}
+
+/* A part of a request. */
+struct part {
+	const volatile void *addr;
+	u32 len;
+	u16 flags;
+};
+
+static void packed_add(struct queue *q, u32 slot, const struct part *p, u32 n)
+{
+	CHECK(q->written - q->taken + n <= q->size);
+	q->ndescs[slot] = (u16)n;
+	for (u32 i = 0; i < n; i++)
+		queue_put(q, (u32)p[i].addr, p[i].len,
+			  p[i].flags | (i + 1 < n ? DESC_NEXT : 0), (u16)slot);
+	queue_show(q, 1);
+}
+
+static void split_add(struct queue *q, u32 slot, const struct part *p, u32 n)
+{
+	u16 first = (u16)(3 * slot);
+
+	for (u32 i = 0; i < n; i++)
+		set_desc(&q->desc[first + i], p[i].addr, p[i].len,
+			 p[i].flags | (i + 1 < n ? DESC_NEXT : 0),
+			 (u16)(first + i + 1));
+	queue_offer(q, first);
+}
+
+/* 2.8.7: a packed table has flags where a split one has next, and needs no next. */
+static void fill_table(struct queue *q, struct desc *d, const struct part *p, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (q->is_packed)
+			set_desc(&d[i], p[i].addr, p[i].len, 0, p[i].flags);
+		else
+			set_desc(&d[i], p[i].addr, p[i].len,
+				 p[i].flags | (i + 1 < n ? DESC_NEXT : 0),
+				 (u16)(i + 1));
+}
+
 /* Header, data, status: descriptors of the ring or of the slot's own table. */
 void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
 	       u32 len)
 {
 	struct request *r = &q->request[slot];
-	u16 first = (u16)(3 * slot), base = q->use_indirect ? 0 : first;
-	struct desc *d = q->use_indirect ? q->indirect[slot] : &q->desc[first];
 	u16 dir = type == T_OUT || type == T_DISCARD || type == T_WRITE_ZEROES ?
 		0 : DESC_WRITE;
-	u32 n = 0;
+	struct part p[3] = { { r, 16, 0 }, { data, len, dir } };
+	u32 n = len ? 2 : 1;
 
 	r->type = type;
 	r->sector = sector;
 	r->status = 0xff;
-	set_desc(&d[n++], r, 16, DESC_NEXT, base + 1);
-	if (len) {
-		set_desc(&d[n], data, len, dir | DESC_NEXT, (u16)(base + n + 1));
-		n++;
+	p[n++] = (struct part){ &r->status, 1, DESC_WRITE };
+	if (q->use_indirect) {
+		fill_table(q, q->indirect[slot], p, n);
+		p[0] = (struct part){ q->indirect[slot],
+				      n * (u32)sizeof(struct desc), DESC_INDIRECT };
+		n = 1;
 	}
-	set_desc(&d[n++], &r->status, 1, DESC_WRITE, 0);
-	if (q->use_indirect)
-		set_desc(&q->desc[first], d, n * (u32)sizeof(*d), DESC_INDIRECT, 0);
-	queue_offer(q, first);
+	if (q->is_packed)
+		packed_add(q, slot, p, n);
+	else
+		split_add(q, slot, p, n);
 }
 
 void queue_kick(struct queue *q)
@@ -242,9 +338,25 @@ void queue_kick_port(struct queue *q)
 	outw((u16)(q->dev->port + q->index * q->dev->port_step), q->index);
 }
 
+bool queue_done(struct queue *q)
+{
+	if (!q->is_packed)
+		return q->used.idx == q->submitted;
+	packed_take(q);
+	return q->used_count == q->submitted;
+}
+
 bool queue_wait(struct queue *q)
 {
-	return WAIT(q->used.idx == q->submitted);
+	return WAIT(queue_done(q));
+}
+
+void queue_calls_off(struct queue *q)
+{
+	if (q->is_packed)
+		q->driver_event.flags = EVENT_DISABLE;
+	else
+		q->avail.flags = 1;
 }
 
 u8 queue_do(struct queue *q, u32 type, u64 sector, void *data, u32 len)
@@ -252,7 +364,8 @@ u8 queue_do(struct queue *q, u32 type, u64 sector, void *data, u32 len)
 	queue_add(q, 0, type, sector, data, len);
 	queue_kick(q);
 	CHECK(queue_wait(q));
-	CHECK(q->used.ring[(u16)(q->submitted - 1) % q->size].id == 0);
+	CHECK((q->is_packed ? q->last_id :
+			      q->used.ring[(u16)(q->submitted - 1) % q->size].id) == 0);
 	return q->request[0].status;
 }
 

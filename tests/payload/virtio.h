@@ -29,6 +29,7 @@
 #define F_INDIRECT (1ull << 28)
 #define F_EVENT_IDX (1ull << 29)
 #define F_VERSION_1 (1ull << 32)
+#define F_RING_PACKED (1ull << 34)
 #define F_SR_IOV (1ull << 37)
 #define F_RING_RESET (1ull << 40)
 
@@ -45,6 +46,10 @@
 #define DESC_NEXT 1
 #define DESC_WRITE 2
 #define DESC_INDIRECT 4
+#define DESC_AVAIL 0x80		/* 2.8.1 */
+#define DESC_USED 0x8000
+#define EVENT_DISABLE 1		/* 2.8.10 */
+#define EVENT_DESC 2
 #define NO_VECTOR 0xffff
 
 /* Common configuration registers: offsets in 4.1.4.3 */
@@ -90,6 +95,16 @@ struct used {
 	u16 avail_event;
 };
 
+struct packed_desc {
+	u64 addr;
+	u32 len;
+	u16 id, flags;
+};
+
+struct packed_event {
+	u16 place, flags;
+};
+
 /* 5.2.6: a range to discard or zero */
 struct range {
 	u64 sector;
@@ -103,10 +118,20 @@ struct request {
 	volatile u8 status;
 };
 
+/* Split, or packed if that was negotiated. */
 struct queue {
-	struct desc desc[QUEUE_SIZE_MAX] __attribute__((aligned(16)));
-	struct avail avail __attribute__((aligned(4)));
-	volatile struct used used __attribute__((aligned(4)));
+	union {
+		struct desc desc[QUEUE_SIZE_MAX];
+		volatile struct packed_desc packed[QUEUE_SIZE_MAX];
+	} __attribute__((aligned(16)));
+	union {
+		struct avail avail;
+		struct packed_event driver_event;
+	} __attribute__((aligned(4)));
+	union {
+		volatile struct used used;
+		volatile struct packed_event device_event;
+	} __attribute__((aligned(4)));
 	struct request request[SLOTS];
 	struct desc indirect[SLOTS][3] __attribute__((aligned(16)));
 	struct device *dev;
@@ -115,6 +140,14 @@ struct queue {
 	u16 submitted;
 	u32 notify;		/* address */
 	bool use_indirect;
+	bool is_packed;
+	/* Packed: descriptors since the start, and what was used of them. */
+	u32 written, taken;
+	u32 hidden;		/* of those written */
+	u16 hidden_flags;	/* of the first of them */
+	u16 used_count;
+	u16 ndescs[QUEUE_SIZE_MAX];	/* by id */
+	u32 last_id, last_len;
 };
 
 struct device {
@@ -135,7 +168,10 @@ void device_find(struct device *dev, u32 n);
 void device_map(struct device *dev);
 void device_reset(struct device *dev);
 u64 device_offered(const struct device *dev);
-/* Up to FEATURES_OK with those of @want that are offered. */
+/*
+ * Up to FEATURES_OK with those of @want that are offered; with packed=1 on the
+ * command line with packed rings, which must be offered then.
+ */
 void device_negotiate(struct device *dev, u64 want);
 void device_ok(struct device *dev);
 u8 device_status(const struct device *dev);
@@ -155,10 +191,19 @@ void queue_setup(struct device *dev, struct queue *q, u16 index, u16 size,
 void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
 	       u32 len);
 void queue_offer(struct queue *q, u16 head);
+/*
+ * Write the next descriptor of a packed ring; not seen before queue_show(), if
+ * it is the first one since.  Then, @n chains more.
+ */
+void queue_put(struct queue *q, u64 addr, u32 len, u16 flags, u16 id);
+void queue_show(struct queue *q, u16 n);
 void queue_kick(struct queue *q);
 void queue_kick_port(struct queue *q);
-/* All that was submitted is used. */
+/* All that was submitted is used; now, or in some seconds. */
+bool queue_done(struct queue *q);
 bool queue_wait(struct queue *q);
+/* No interrupts, please. */
+void queue_calls_off(struct queue *q);
 /* One request from start to end; its status. */
 u8 queue_do(struct queue *q, u32 type, u64 sector, void *data, u32 len);
 
@@ -166,5 +211,7 @@ u8 queue_do(struct queue *q, u32 type, u64 sector, void *data, u32 len);
 void disk_start(struct device *dev, struct queue *q, u32 n);
 void fill(u8 *data, u32 len, u32 seed);
 bool filled(const u8 *data, u32 len, u32 seed);
+/* blk.c: a pattern there and back, up to 16 sectors */
+bool write_and_read(struct queue *queue, u64 sector, u32 len, u32 seed);
 
 #endif

@@ -15,6 +15,7 @@
 #include <check.h>
 #include <fcntl.h>
 #include <linux/virtio_blk.h>
+#include <linux/virtio_config.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,6 +59,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.iothreads, 0);	/* as many as queues */
 	ck_assert_uint_eq(d.queue_size, 256);
 	ck_assert(!d.readonly && d.lock && d.merge && d.discard);
+	ck_assert(!d.packed);
 	ck_assert_uint_eq(d.poll.index, 1);	/* adaptive */
 	ck_assert_uint_eq(d.format.index, 0);	/* probe */
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
@@ -73,7 +75,8 @@ START_TEST(test_every_key)
 {
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
-	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off");
+	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off,"
+	      "packed=on");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
@@ -84,8 +87,26 @@ START_TEST(test_every_key)
 	ck_assert_uint_eq(d.aio.index, 3);
 	ck_assert_uint_eq(d.poll.number, 50);
 	ck_assert_uint_eq(d.irq_delay.number, 7);
+	ck_assert(d.packed);
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_DIRECTSYNC);
 	drive_forget(&d);
+}
+END_TEST
+
+/* Packed rings are offered if, and only if, they are asked for. */
+START_TEST(test_packed)
+{
+	static const char *const texts[] = { "null:1G", "null:1G,packed=off",
+					     "null:1G,packed=on" };
+
+	for (unsigned int i = 0; i < 3; i++) {
+		parse(texts[i]);
+		ck_assert_int_eq(drive_attach(&d, &vm), 0);
+		ck_assert_uint_eq(virtio_blk_device(d.blk)->features >>
+					  VIRTIO_F_RING_PACKED & 1, i == 2);
+		drive_detach(&d);
+		drive_forget(&d);
+	}
 }
 END_TEST
 
@@ -381,6 +402,7 @@ int main(void)
 	tcase_add_loop_test(tb, test_cache_names, 0, 5);
 	tcase_add_test(tb, test_threads);
 	tcase_add_test(tb, test_config);
+	tcase_add_test(tb, test_packed);
 	tcase_add_test(tb, test_block_size);
 	tcase_add_test(tb, test_most_queues);
 	tcase_add_test(tb, test_too_many_threads);
