@@ -140,7 +140,7 @@ FUZZ_OBJS := tests/fuzz/virtio_blk.o tests/fuzz/fuzz_thread.o
 FUZZ_OBJS += tests/fuzz/fuzz_counts.o
 FUZZ_OBJS += tests/unit/fault_disk.o tests/unit/fake_event.o
 FUZZ_OBJS += $(filter-out virtio/pci%,$(filter disk/% virtio/%,$(LIB_OBJS)))
-FUZZ_WRAP := virtqueue_pop virtqueue_publish sem_wait disk_stage blk_other
+FUZZ_WRAP := virtqueue_pop virtqueue_publish packed_push sem_wait disk_stage blk_other
 $(OUT)/tests/fuzz/%.o: BASE_FLAGS += -iquote tests/unit
 
 $(OUT)/fuzz/virtio_blk: $(FUZZ_OBJS:%=$(OUT)/%)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Fuzzes virtqueues and block requests: virtio/virtqueue.c, virtio/blk.c,
- * virtio/blk_device.c and virtio/device.c as they are, on a null or a faulty
+ * Fuzzes virtqueues, split and packed, and block requests: virtio/virtqueue.c,
+ * split.c, packed.c, blk.c, blk_device.c and device.c as they are, on a null or a faulty
  * disk, against a driver whose every step is drawn from the input.
  *
  * The input sets up a device, then it is a list of steps: well-formed requests,
@@ -63,7 +63,8 @@ struct input {
 struct fuzz_queue {
 	u16 avail_idx;
 	u16 slot;
-	unsigned int popped[DEPTH];	/* by head: so many are with the device */
+	u16 place;			/* packed: descriptors written */
+	unsigned int popped[DEPTH];	/* by head or id: with the device */
 	unsigned int npopped;		/* of all heads */
 	bool unclear;			/* the used ring was written by others */
 };
@@ -157,7 +158,8 @@ static bool overlap(const void *a, u64 alen, const void *b, u64 blen)
 
 static bool in_used_ring(const void *host, u64 len, const struct virtqueue *vq)
 {
-	return vq->used && overlap(host, len, vq->used, 6 + 8ull * vq->size);
+	return !vq->is_packed && vq->split.used &&
+	       overlap(host, len, vq->split.used, 6 + 8ull * vq->size);
 }
 
 /* Somebody writes at @host: whose used ring is there? */
@@ -173,8 +175,8 @@ static bool used_ring_shared(void)
 {
 	const struct virtqueue *vq = &blk->queues[0].vq;
 
-	return dev->nqueues > 1 && vq->used &&
-	       in_used_ring(vq->used, 6 + 8ull * vq->size, &blk->queues[1].vq);
+	return dev->nqueues > 1 && !vq->is_packed && vq->split.used &&
+	       in_used_ring(vq->split.used, 6 + 8ull * vq->size, &blk->queues[1].vq);
 }
 
 static void poke(u64 gpa, const void *data, u64 len)
@@ -240,22 +242,43 @@ int __wrap_virtqueue_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
 	must(!dev->broken);
 	fuzz_meanwhile();
 	/* No more than fit in a ring, whatever its index says (2.7.13.3). */
-	must((u16)(vq->avail_idx - vq->next_avail) <= vq->size);
+	must(vq->is_packed ||
+	     (u16)(vq->split.avail_idx - vq->split.next_avail) <= vq->size);
 	got = __real_virtqueue_pop(vq, chain, iov, max);
 	if (got > 0) {
 		unsigned int n = chain->nout + chain->nin;
 
-		must(n && n <= max && chain->head < vq->size);
+		must(n && n <= max);
+		must(vq->is_packed ? vq->packed.taken <= vq->size :
+				     chain->id < vq->size);
 		for (unsigned int i = 0; i < n; i++) {
 			must(in_memory(&iov[i]));
 			if (i >= chain->nout)
 				memory_touched(iov[i].iov_base, iov[i].iov_len);
 		}
-		fq->popped[chain->head]++;
+		fq->popped[chain->id % DEPTH]++;
 		fq->npopped++;
 	}
 	fuzz_meanwhile();
 	return got;
+}
+
+void __real_packed_push(struct virtqueue *vq,
+			const struct virtqueue_chain *chain, u32 len);
+void __wrap_packed_push(struct virtqueue *vq,
+			const struct virtqueue_chain *chain, u32 len);
+
+/* It was popped, and nobody else writes here meanwhile. */
+void __wrap_packed_push(struct virtqueue *vq,
+			const struct virtqueue_chain *chain, u32 len)
+{
+	const struct packed_desc *d = &vq->packed.desc[vq->packed.used.at];
+	unsigned int *popped = &queue_of(vq)->popped[chain->id % DEPTH];
+
+	must(*popped && vq->packed.taken >= chain->ndescs);
+	--*popped;
+	__real_packed_push(vq, chain, len);
+	must(le16_to_cpu(d->id) == chain->id && le32_to_cpu(d->len) == len);
 }
 
 bool __real_virtqueue_publish(struct virtqueue *vq);
@@ -272,8 +295,8 @@ bool __wrap_virtqueue_publish(struct virtqueue *vq)
 	/* Overwritten: more were in flight than fit, or by the other queue. */
 	if (n > vq->size || used_ring_shared())
 		fq->unclear = true;
-	for (u16 i = vq->published; !fq->unclear && i != vq->used_idx; i++) {
-		u32 id = le32_to_cpu(vq->used->ring[i & (vq->size - 1)].id);
+	for (u16 i = vq->published; !vq->is_packed && !fq->unclear && i != vq->used_idx; i++) {
+		u32 id = le32_to_cpu(vq->split.used->ring[i & (vq->size - 1)].id);
 
 		must(id < vq->size && fq->popped[id]);
 		fq->popped[id]--;
@@ -291,7 +314,7 @@ static void check_settled(void)
 
 		must(blk_queue_idle(q));
 		must(!virtqueue_unpublished(&q->vq));
-		must(!q->active || dev->broken || !virtqueue_waiting(&q->vq));
+		must(!q->active || dev->broken || !virtqueue_waiting(&q->vq, 1));
 		lost += queues[i].npopped;
 	}
 	/* The one that broke it, if it was popped at all. */
@@ -391,6 +414,8 @@ static u64 get_features(struct input *in)
 		features |= 1ull << VIRTIO_BLK_F_FLUSH;
 	if (how & 0x20)
 		features |= 1ull << VIRTIO_BLK_F_CONFIG_WCE;
+	if (how & 0x40)
+		features |= 1ull << VIRTIO_F_RING_PACKED;
 	return (features & dev->features) | 1ull << VIRTIO_F_VERSION_1;
 }
 
@@ -424,6 +449,36 @@ static void put_desc(u64 table, u16 i, u64 gpa, u32 len, u16 flags, u16 next)
 static u16 ring_size(unsigned int q)
 {
 	return dev->queues[q].config.size ? dev->queues[q].config.size : 1;
+}
+
+static bool packed(void)
+{
+	return virtio_device_has(dev, VIRTIO_F_RING_PACKED);
+}
+
+/* Descriptor @i of an indirect table; a packed one needs no next (2.8.7). */
+static void put_table_desc(u64 table, u16 i, u64 gpa, u32 len, u16 flags)
+{
+	if (packed())
+		put_desc(table, i, gpa, len, i, flags & ~VRING_DESC_F_NEXT);
+	else
+		put_desc(table, i, gpa, len, flags, (u16)(i + 1));
+}
+
+/* Descriptor @i of the ring; of a packed one the next, available, with @i as id. */
+static void put_ring_desc(unsigned int q, u16 i, u64 gpa, u32 len, u16 flags)
+{
+	u64 ring = dev->queues[q].config.desc;
+	u16 place = queues[q].place, size = ring_size(q);
+
+	if (!packed()) {
+		put_desc(ring, i, gpa, len, flags, (u16)(i + 1));
+		return;
+	}
+	flags |= place / size % 2 ? 1u << VRING_PACKED_DESC_F_USED :
+				    1u << VRING_PACKED_DESC_F_AVAIL;
+	put_desc(ring, place % size, gpa, len, i, flags);
+	queues[q].place++;
 }
 
 static void post(unsigned int q, u16 head)
@@ -487,7 +542,7 @@ static bool has_segment(u32 type)
 static void add_request(struct input *in, unsigned int q, bool indirect)
 {
 	struct fuzz_queue *fq = &queues[q];
-	u64 slot = SLOT_GPA(fq->slot), table;
+	u64 slot = SLOT_GPA(fq->slot), table = TABLE_GPA + 48ull * (fq->slot % 32);
 	u16 i, flags;
 	u8 how = (u8)get(in, 1);
 	u32 len = how % 4 ? how / 4 % 2 * 512u : get_len(in);
@@ -498,17 +553,18 @@ static void add_request(struct input *in, unsigned int q, bool indirect)
 			len = sizeof(struct virtio_blk_discard_write_zeroes);
 	}
 	flags = how & 0x80 ? VRING_DESC_F_WRITE : 0;
-	i = indirect ? 0 : (u16)(fq->slot * 3 % ring_size(q));
-	table = indirect ? TABLE_GPA + 48ull * (fq->slot % 32) :
-			   dev->queues[q].config.desc;
-	put_desc(table, i, slot, 16, VRING_DESC_F_NEXT, (u16)(i + 1));
-	put_desc(table, (u16)(i + 1), slot + 16, len, flags | VRING_DESC_F_NEXT,
-		 (u16)(i + 2));
-	put_desc(table, (u16)(i + 2), slot + 0x3ff, 1, VRING_DESC_F_WRITE, 0);
+	i = (u16)(fq->slot * (indirect ? 1 : 3) % ring_size(q));
 	if (indirect) {
-		i = fq->slot % ring_size(q);
-		put_desc(dev->queues[q].config.desc, i, table, 48,
-			 VRING_DESC_F_INDIRECT, 0);
+		put_table_desc(table, 0, slot, 16, VRING_DESC_F_NEXT);
+		put_table_desc(table, 1, slot + 16, len, flags | VRING_DESC_F_NEXT);
+		put_table_desc(table, 2, slot + 0x3ff, 1, VRING_DESC_F_WRITE);
+		put_ring_desc(q, i, table, 48, VRING_DESC_F_INDIRECT);
+	} else {
+		put_ring_desc(q, i, slot, 16, VRING_DESC_F_NEXT);
+		put_ring_desc(q, (u16)(i + 1), slot + 16, len,
+			      flags | VRING_DESC_F_NEXT);
+		put_ring_desc(q, (u16)(i + 2), slot + 0x3ff, 1,
+			      VRING_DESC_F_WRITE);
 	}
 	fq->slot++;
 	post(q, i);
@@ -524,12 +580,10 @@ static void add_long(struct input *in, unsigned int q)
 
 	put_header(slot, in);
 	for (u16 k = 0; k < n; k++)
-		put_desc(TABLE_GPA, k, slot + 16 * (k % 32), 16,
-			 (k ? VRING_DESC_F_WRITE : 0) |
-				 (k + 1 < n ? VRING_DESC_F_NEXT : 0),
-			 (u16)(k + 1));
-	put_desc(dev->queues[q].config.desc, i, TABLE_GPA, 16 * n,
-		 VRING_DESC_F_INDIRECT, 0);
+		put_table_desc(TABLE_GPA, k, slot + 16 * (k % 32), 16,
+			       (k ? VRING_DESC_F_WRITE : 0) |
+				       (k + 1 < n ? VRING_DESC_F_NEXT : 0));
+	put_ring_desc(q, i, TABLE_GPA, 16 * n, VRING_DESC_F_INDIRECT);
 	post(q, i);
 }
 
@@ -542,7 +596,10 @@ static void any_desc(struct input *in, unsigned int q)
 	u16 flags = (u16)get(in, 1) & 7;
 	u16 next = how & 0x80 ? (u16)get(in, 2) : (u16)get(in, 1) % DEPTH;
 
-	put_desc(table, how % DEPTH, gpa, len, flags, next);
+	if (packed() && !(how & 0x60))
+		put_ring_desc(q, next, gpa, len, flags);
+	else
+		put_desc(table, how % DEPTH, gpa, len, flags, next);
 }
 
 static void read_config(struct input *in)
@@ -691,6 +748,7 @@ static void open_device(struct input *in)
 		.serial = "fuzz",
 		.nqueues = 1 + how % QUEUES_MAX,
 		.queue_size = DEPTH,
+		.packed = true,
 		.nthreads = 1,
 		.threads = &thread,
 		.irq_delay_ns = how & 0x80 ? 50000 : 0,
