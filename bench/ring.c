@@ -18,6 +18,8 @@ static const char *const modes[] = {
 	[RING_LINES] = "lines",
 };
 
+static const char *const layouts[] = { "split", "packed" };
+
 static const char *const engines[] = {
 	[DISK_ENGINE_AUTO] = "auto",
 	[DISK_ENGINE_NATIVE] = "native",
@@ -27,7 +29,7 @@ static const char *const engines[] = {
 
 static const char usage[] =
 	"usage: ring -m turns|threads|bare|lines -p PATH [-q QUEUES] [-t THREADS]\n"
-	"            [-d DEPTH] [-e ENGINE] [-P off|always|US] [-w MS | -n REQUESTS] [-c]\n"
+	"            [-d DEPTH] [-r split|packed] [-e ENGINE] [-P off|always|US] [-w MS | -n REQUESTS] [-c]\n"
 	"       ring -C\n"
 	"  -w  measure for so long, or -n for so many requests of each thread\n"
 	"  -e  aio=: auto, native, io_uring or threads (native)    -P  poll= (off)\n"
@@ -69,7 +71,7 @@ static void parse(struct ring_run *run, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "m:p:q:t:d:e:P:w:n:cC")) != -1) {
+	while ((option = getopt(argc, argv, "m:p:q:t:d:r:e:P:w:n:cC")) != -1) {
 		switch (option) {
 		case 'm': run->mode = parse_name(option, optarg, modes, 4); break;
 		case 'e': run->engine = parse_name(option, optarg, engines, 4); break;
@@ -78,6 +80,7 @@ static void parse(struct ring_run *run, int argc, char **argv)
 		case 'q': run->queues = parse_number(option, optarg, RING_QUEUES_MAX); break;
 		case 't': run->threads = parse_number(option, optarg, RING_QUEUES_MAX); break;
 		case 'd': run->depth = parse_number(option, optarg, RING_QUEUE_SIZE); break;
+		case 'r': run->packed = parse_name(option, optarg, layouts, 2); break;
 		case 'w': run->ns = parse_number(option, optarg, 60000) * 1000000ull; break;
 		case 'n': run->count = parse_number(option, optarg, 1000000000); break;
 		case 'c': run->counted = true; break;
@@ -107,8 +110,8 @@ static void print(const struct ring_run *run, const struct ring_result *r)
 	const struct ring_sample *s = &r->sum;
 	u64 n = s->requests;
 
-	printf("{\"mode\":\"%s\",\"path\":\"%s\",\"engine\":\"%s\",\"queues\":%u,\"threads\":%u,\"depth\":%u,\"direct\":%s",
-	       modes[run->mode], run->path, r->engine, run->queues,
+	printf("{\"mode\":\"%s\",\"path\":\"%s\",\"engine\":\"%s\",\"rings\":\"%s\",\"queues\":%u,\"threads\":%u,\"depth\":%u,\"direct\":%s",
+	       modes[run->mode], run->path, r->engine, layouts[run->packed], run->queues,
 	       run->threads, run->depth, r->direct ? "true" : "false");
 	if (run->poll.always)
 		printf(",\"poll\":\"always\"");

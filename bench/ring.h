@@ -33,6 +33,7 @@ struct ring_run {
 	unsigned int queues;
 	unsigned int threads;	/* I/O threads */
 	unsigned int depth;	/* in flight, of each queue */
+	bool packed;		/* rings */
 	u64 begin;		/* when to begin measuring, ring_now() ... */
 	u64 ns;			/* ... for how long ... */
 	u64 count;		/* ... or, if not 0, how many requests a thread */
@@ -99,10 +100,12 @@ struct ring {
 	_Alignas(RING_LINE) struct virtqueue_config config;
 	struct virtq_avail *avail;
 	struct virtq_used *used;
+	struct packed_desc *packed;	/* if not NULL, in place of both */
 	struct ring_slot *slots;
+	u64 tables;		/* where slots are for the device */
 	unsigned int depth;
 	unsigned int inflight;
-	u16 avail_idx;		/* entries written */
+	u16 avail_idx;		/* entries written: one for each request */
 	u16 exposed;		/* entries the device can see */
 	u16 last_used;		/* entries taken */
 	bool calls;		/* an interrupt is wanted for each batch */
@@ -111,9 +114,11 @@ struct ring {
 	int kick_fd;
 };
 
-/* Guest memory for @nrings; rings have their queues' configurations then. */
+/*
+ * Guest memory for @run's rings, which have their queues' configurations then.
+ */
 void ring_memory_new(struct guest_memory *mem, struct ring *rings,
-		     unsigned int nrings, unsigned int depth, u64 disk_size);
+		     const struct ring_run *run, u64 disk_size);
 /* Put @depth random reads into an empty ring, and kick if it is wanted. */
 void ring_fill(struct ring *r);
 /*

@@ -61,6 +61,7 @@ static struct virtio_blk *blk_new(const struct ring_run *run, struct disk *disk)
 		.serial = "bench",
 		.nqueues = run->queues,
 		.queue_size = RING_QUEUE_SIZE,
+		.packed = run->packed,
 		.nthreads = run->threads,
 		.threads = threads,
 	};
@@ -71,8 +72,7 @@ static struct virtio_blk *blk_new(const struct ring_run *run, struct disk *disk)
 			ring_die("cannot make I/O thread %u", i);
 		iothread_set_poll(threads[i], &run->poll);
 	}
-	ring_memory_new(&memory, rings, run->queues, run->depth,
-			disk_info(disk)->size);
+	ring_memory_new(&memory, rings, run, disk_info(disk)->size);
 	if (virtio_blk_new(&blk, &memory, disk, &params))
 		ring_die("cannot make a device with %u queues", run->queues);
 	return blk;

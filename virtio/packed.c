@@ -212,19 +212,20 @@ bool packed_publish(struct virtqueue *vq)
 static unsigned int packed_count(const struct virtqueue *vq,
 				 unsigned int enough, struct packed_place *p)
 {
+	struct packed_place at = vq->packed.avail;
 	unsigned int left = vq->size - vq->packed.taken, n = 0;
 	bool first = true;
 
-	*p = vq->packed.avail;
 	for (; left && (n < enough || !first); left--) {
-		u16 flags = packed_flags(vq, p->at);
+		u16 flags = packed_flags(vq, at.at);
 
-		if (!packed_is_avail(flags, p->wrap))
+		if (!packed_is_avail(flags, at.wrap))
 			break;
 		n += first;
 		first = !(flags & VRING_DESC_F_NEXT);
-		packed_advance(vq, p, 1);
+		packed_advance(vq, &at, 1);
 	}
+	*p = at;
 	return n;
 }
 
