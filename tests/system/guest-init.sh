@@ -57,6 +57,9 @@ task_mq() {
 	say "firing=$(firing 'virtio0-req[.]')"
 }
 
+# Which layout of rings was agreed on: VIRTIO_F_RING_PACKED is bit 34.
+task_rings() { say "packed=$(cut -c 35 /sys/bus/virtio/devices/virtio0/features)"; }
+
 # An ext4 on vda that is filled, and one that is emptied: by a file system that
 # discards what it frees, and by fstrim.
 task_fill() {
