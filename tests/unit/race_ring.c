@@ -3,13 +3,19 @@
  * A driver on one thread, a device on another, both asleep whenever the other
  * has not called: a kick or an interrupt that is lost ends in a sleep for ever,
  * which a timeout turns into a failure.
+ *
+ * And the four instructions that this hangs on, alone: each side stores, fences,
+ * looks at what the other stores, at the same moment as nearly as can be.
  */
+#include "barrier.h"
 #include "guest_ring.h"
 #include <linux/virtio_config.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define RACE_REQUESTS 1000000u
@@ -184,11 +190,143 @@ START_TEST(test_race)
 }
 END_TEST
 
+/* --- the moment itself ------------------------------------------------------- */
+
+#define DUELS 300000u
+#define DUEL_SECONDS 2		/* at most, where both share a core */
+#define DUEL_OVER ~0u
+
+/* One chain each round; who stores what, and looks for what, is the test's. */
+struct duel {
+	struct arena arena;
+	struct guest_ring ring;
+	struct virtqueue vq;
+	u64 buf;
+	bool kicks;		/* raced for: kicks, or else interrupts */
+	bool told;		/* the driver kicks, or sees what is used */
+	unsigned int ready;	/* rounds, by the driver ... */
+	unsigned int end;
+	unsigned int go;	/* ... and by the device */
+	unsigned int over;
+};
+
+/* False if there is no such round any more. */
+static bool duel_wait(const unsigned int *at, unsigned int round)
+{
+	unsigned int now;
+
+	for (unsigned int i = 1; (now = load_acquire(at)) != round; i++) {
+		if (now == DUEL_OVER)
+			return false;
+		if (i % 1024 == 0)
+			sched_yield();
+	}
+	return true;
+}
+
+/* Either may be the late one, by more or less. */
+static void duel_delay(unsigned int n)
+{
+	while (n--)
+		__atomic_signal_fence(__ATOMIC_SEQ_CST);
+}
+
+static void *duel_driver(void *arg)
+{
+	struct duel *d = arg;
+	struct ring_buf b = { d->buf, 8, true };
+	u32 id, len;
+
+	for (unsigned int round = 1; duel_wait(&d->over, round - 1); round++) {
+		while (ring_get(&d->ring, &id, &len))
+			;
+		expect(ring_add(&d->ring, &b, 1) >= 0);
+		ring_calls_off(&d->ring);
+		if (!d->kicks)
+			ring_expose(&d->ring);
+		store_release(&d->ready, round);
+		duel_wait(&d->go, round);
+		duel_delay(round % 31);
+		d->told = d->kicks ? ring_expose(&d->ring) :
+				     ring_calls_on(&d->ring);
+		store_release(&d->end, round);
+	}
+	return NULL;
+}
+
+static void duel_pop_and_push(struct duel *d)
+{
+	struct virtqueue_chain chain;
+	struct iovec iov[4];
+
+	expect(virtqueue_pop(&d->vq, &chain, iov, 4) == 1);
+	virtqueue_push(&d->vq, &chain, 8);
+}
+
+/* Whether neither has told the other. */
+static bool duel_device(struct duel *d, unsigned int round)
+{
+	bool told;
+
+	duel_wait(&d->ready, round);
+	virtqueue_kicks_off(&d->vq);
+	if (!d->kicks)
+		duel_pop_and_push(d);
+	store_release(&d->go, round);
+	duel_delay(round % 37);
+	told = d->kicks ? virtqueue_kicks_on(&d->vq, 1) :
+			  virtqueue_publish(&d->vq);
+	duel_wait(&d->end, round);
+	if (d->kicks) {
+		duel_pop_and_push(d);
+		virtqueue_publish(&d->vq);
+	}
+	told |= d->told;
+	store_release(&d->over, round);
+	return !told;
+}
+
+static u64 seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (u64)now.tv_sec;
+}
+
+/* Barriers C and D: of two that look at the same moment, one sees the other. */
+START_TEST(test_same_moment)
+{
+	u64 features = (_i & 1 ? 1ull << VIRTIO_F_RING_PACKED : 0) |
+		       (_i & 2 ? 1ull << VIRTIO_RING_F_EVENT_IDX : 0);
+	struct duel d = { .kicks = _i & 4 };
+	u64 end = seconds() + DUEL_SECONDS;
+	unsigned int round = 0, lost = 0;
+	pthread_t driver;
+
+	arena_init(&d.arena, 1 << 20);
+	ring_init(&d.ring, &d.arena, 8, features);
+	d.buf = arena_alloc(&d.arena, 8, 8);
+	ck_assert_int_eq(virtqueue_init(&d.vq, &d.arena.mem, &d.ring.config,
+					features),
+			 0);
+	ck_assert_int_eq(pthread_create(&driver, NULL, duel_driver, &d), 0);
+	while (++round <= test_scale(DUELS) && seconds() < end)
+		lost += duel_device(&d, round);
+	store_release(&d.over, DUEL_OVER);
+	store_release(&d.go, round);
+	pthread_join(driver, NULL);
+	ck_assert_uint_eq(lost, 0);
+	arena_exit(&d.arena);
+}
+END_TEST
+
 TCase *race_ring_tcase(void)
 {
 	TCase *tc = tcase_create("race");
 
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_race, 0, 2 * RACES);
+	tcase_add_loop_test(tc, test_same_moment, 0, 8);
 	return tc;
 }
