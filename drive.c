@@ -236,7 +236,7 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 	if (err)
 		return err;
 	return virtio_pci_new(&d->pci, vm, vm->pci, virtio_blk_device(d->blk),
-			      VIRTIO_BLK_CONFIG_LEN, VIRTIO_BLK_CLASS_CODE);
+			      VIRTIO_BLK_CLASS_CODE);
 }
 
 int drive_attach(struct drive *d, struct vm *vm)

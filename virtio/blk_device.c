@@ -138,6 +138,7 @@ static void blk_config_write(struct virtio_device *dev, u32 offset,
 
 static const struct virtio_device_ops blk_device_ops = {
 	.id = VIRTIO_ID_BLOCK,
+	.config_len = VIRTIO_BLK_CONFIG_LEN,
 	.queue_start = blk_start,
 	.queue_stop = blk_stop,
 	.negotiated = blk_negotiated,

@@ -77,6 +77,9 @@ static void virtio_device_reset(struct virtio_device *dev)
 {
 	for (unsigned int q = 0; q < dev->nqueues; q++)
 		virtio_queue_stop(dev, q);
+	dev->device_features_select = 0;
+	dev->driver_features_select = 0;
+	dev->queue_select = 0;
 	dev->driver_features = 0;
 	dev->status = 0;
 	dev->ops->negotiated(dev);

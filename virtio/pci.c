@@ -19,6 +19,7 @@
 #include "log.h"
 #include "virtio/device.h"
 #include "virtio/pci_regs.h"
+#include "virtio/regs.h"
 #include <linux/pci_regs.h>
 #include <linux/virtio_config.h>
 #include <linux/virtio_pci.h>
@@ -47,7 +48,6 @@
 #define ISR_CONFIG 2
 
 /* 4.1.2: device ids are 0x1040 + virtio id, revision 1: no legacy driver. */
-#define VIRTIO_PCI_VENDOR 0x1af4
 #define VIRTIO_PCI_DEVICE_BASE 0x1040
 #define VIRTIO_PCI_REVISION 1
 
@@ -102,26 +102,6 @@ static bool vp_intx_level(struct pci_function *fn)
 	return !msix_enabled(vp->msix) && read_once(&vp->isr);
 }
 
-static void vp_device_read(struct virtio_pci *vp, u32 offset, void *data,
-			   unsigned int len)
-{
-	if (offset + len > vp->config_len)
-		return;
-	pthread_mutex_lock(&vp->dev->lock);
-	vp->dev->ops->config_read(vp->dev, offset, data, len);
-	pthread_mutex_unlock(&vp->dev->lock);
-}
-
-static void vp_device_write(struct virtio_pci *vp, u32 offset,
-			    const void *data, unsigned int len)
-{
-	if (offset + len > vp->config_len)
-		return;
-	pthread_mutex_lock(&vp->dev->lock);
-	vp->dev->ops->config_write(vp->dev, offset, data, len);
-	pthread_mutex_unlock(&vp->dev->lock);
-}
-
 static void vp_bar_read(struct pci_function *fn, unsigned int bar, u32 offset,
 			void *data, unsigned int len)
 {
@@ -138,7 +118,7 @@ static void vp_bar_read(struct pci_function *fn, unsigned int bar, u32 offset,
 		*(u8 *)data = __atomic_exchange_n(&vp->isr, 0,
 						  __ATOMIC_ACQUIRE);
 	else if (offset >= DEVICE_OFFSET && offset < NOTIFY_OFFSET)
-		vp_device_read(vp, offset - DEVICE_OFFSET, data, len);
+		virtio_config_read(vp->dev, offset - DEVICE_OFFSET, data, len);
 }
 
 static void vp_kick(struct virtio_pci *vp, u32 offset)
@@ -163,7 +143,7 @@ static void vp_bar_write(struct pci_function *fn, unsigned int bar, u32 offset,
 		memcpy(copy, data, len);
 		vp_regs_access(vp, offset, copy, len, true);
 	} else if (offset >= DEVICE_OFFSET && offset < NOTIFY_OFFSET) {
-		vp_device_write(vp, offset - DEVICE_OFFSET, data, len);
+		virtio_config_write(vp->dev, offset - DEVICE_OFFSET, data, len);
 	} else if (offset >= NOTIFY_OFFSET) {
 		vp_kick(vp, offset - NOTIFY_OFFSET);
 	}
@@ -322,9 +302,9 @@ static void vp_add_pci_cfg_cap(struct virtio_pci *vp)
 static void vp_init_function(struct virtio_pci *vp, u32 class_code)
 {
 	const struct pci_ids ids = {
-		.vendor = VIRTIO_PCI_VENDOR,
+		.vendor = VIRTIO_VENDOR,
 		.device = (u16)(VIRTIO_PCI_DEVICE_BASE + vp->dev->ops->id),
-		.subvendor = VIRTIO_PCI_VENDOR,
+		.subvendor = VIRTIO_VENDOR,
 		.subdevice = (u16)(VIRTIO_PCI_DEVICE_BASE + vp->dev->ops->id),
 		.revision = VIRTIO_PCI_REVISION,
 		.class_code = class_code,
@@ -335,7 +315,7 @@ static void vp_init_function(struct virtio_pci *vp, u32 class_code)
 	vp_add_cap(vp, VIRTIO_PCI_CAP_COMMON_CFG, COMMON_OFFSET, COMMON_SIZE);
 	vp_add_cap(vp, VIRTIO_PCI_CAP_ISR_CFG, ISR_OFFSET, ISR_SIZE);
 	vp_add_cap(vp, VIRTIO_PCI_CAP_DEVICE_CFG, DEVICE_OFFSET,
-		   vp->config_len);
+		   vp->dev->ops->config_len);
 	if (vp_ports_size(vp) <= PORTS_MAX &&
 	    pci_function_add_io_bar(&vp->fn, PORTS_BAR, vp_ports_size(vp)))
 		vp_add_notify_cap(vp, PORTS_BAR, 0);
@@ -345,7 +325,7 @@ static void vp_init_function(struct virtio_pci *vp, u32 class_code)
 
 int virtio_pci_new(struct virtio_pci **vpp, struct vm *vm,
 		   struct pci_host *host, struct virtio_device *dev,
-		   u32 config_len, u32 class_code)
+		   u32 class_code)
 {
 	struct virtio_pci *vp = calloc(1, sizeof(*vp));
 	int err;
@@ -354,7 +334,6 @@ int virtio_pci_new(struct virtio_pci **vpp, struct vm *vm,
 		return log_no_memory();
 	vp->dev = dev;
 	vp->vm = vm;
-	vp->config_len = config_len;
 	vp_init_function(vp, class_code);
 	vp->queue_vector = calloc(dev->nqueues, sizeof(*vp->queue_vector));
 	if (!vp->queue_vector) {

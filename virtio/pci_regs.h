@@ -18,13 +18,9 @@ struct virtio_pci {
 	struct virtio_device *dev;
 	struct vm *vm;
 	struct msix *msix;
-	u32 config_len;
 	unsigned int cfg_cap;	/* offset of the PCI_CFG capability */
 
-	/* Registers; under the device's lock, but for isr and vectors. */
-	u32 feature_select;
-	u32 driver_feature_select;
-	u16 queue_select;
+	/* Registers of its own; written under the device's lock, but for isr. */
 	u8 isr;			/* set and cleared atomically */
 	u16 config_vector;
 	u16 *queue_vector;

@@ -59,7 +59,7 @@ struct virtio_blk_stats {
 	u64 latency[VIRTIO_BLK_LATENCIES];
 };
 
-/* The configuration space and class for the transport. */
+/* The configuration space, and the class of a PCI function. */
 #define VIRTIO_BLK_CONFIG_LEN 72	/* 5.2.4, up to secure_erase */
 #define VIRTIO_BLK_CLASS_CODE 0x018000	/* mass storage, other */
 

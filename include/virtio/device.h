@@ -19,6 +19,7 @@ struct virtio_device;
 /* The device type, e.g. block. */
 struct virtio_device_ops {
 	u32 id;		/* 5: Device Types */
+	u32 config_len;	/* of the configuration space */
 	/*
 	 * Begin to serve a queue that the driver has enabled.  -EINVAL if its
 	 * rings are malformed: the device then needs a reset.
@@ -31,6 +32,7 @@ struct virtio_device_ops {
 	void (*queue_stop)(struct virtio_device *dev, unsigned int q);
 	/* The driver's features are agreed on; or, by a reset, forgotten. */
 	void (*negotiated)(struct virtio_device *dev);
+	/* [offset, offset + len) lies in the configuration space. */
 	void (*config_read)(struct virtio_device *dev, u32 offset, void *data,
 			    unsigned int len);
 	void (*config_write)(struct virtio_device *dev, u32 offset,
@@ -69,6 +71,11 @@ struct virtio_device {
 	u32 generation;		/* of the configuration space, 4.1.4.3.1 */
 	unsigned int nqueues;
 	struct virtio_queue *queues;
+
+	/* What the driver's next access is about; see virtio/regs.h. */
+	u32 device_features_select;
+	u32 driver_features_select;
+	u32 queue_select;
 };
 
 /*

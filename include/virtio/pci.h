@@ -17,11 +17,11 @@ struct vm;
 #define VIRTIO_PCI_QUEUES_MAX 256
 
 /*
- * Plug @dev, whose ops and features are final, into @host.  @config_len: size
- * of its configuration space; @class_code as in struct pci_ids.  0 or -errno.
+ * Plug @dev, whose ops and features are final, into @host.  @class_code as in
+ * struct pci_ids.  0 or -errno.
  */
 int virtio_pci_new(struct virtio_pci **vpp, struct vm *vm, struct pci_host *host,
-		   struct virtio_device *dev, u32 config_len, u32 class_code);
+		   struct virtio_device *dev, u32 class_code);
 /* vCPUs have stopped; no queue is touched, no interrupt sent after it. */
 void virtio_pci_free(struct virtio_pci *vp);
 

@@ -79,6 +79,7 @@ static void on_config_write(struct virtio_device *d, u32 offset,
 
 static const struct virtio_device_ops ops = {
 	.id = 2,
+	.config_len = CONFIG_LEN,
 	.queue_start = on_start,
 	.queue_stop = on_stop,
 	.negotiated = on_negotiated,
@@ -99,9 +100,7 @@ static void plug(void)
 	dev.name = "vdt";
 	ck_assert_int_eq(virtio_device_init(&dev, NQUEUES, RING_SIZE, OFFERED),
 			 0);
-	ck_assert_int_eq(virtio_pci_new(&vp, &vm, host, &dev, CONFIG_LEN,
-					CLASS),
-			 0);
+	ck_assert_int_eq(virtio_pci_new(&vp, &vm, host, &dev, CLASS), 0);
 }
 
 static void unplug(void)
