@@ -57,9 +57,11 @@ static int kick_ioctl(struct vm *vm, int fd, struct kick_address at, u32 flags)
 {
 	struct kvm_ioeventfd kick = {
 		.addr = at.addr,
-		.len = 0,
+		.len = at.matched ? sizeof(at.value) : 0,
+		.datamatch = at.value,
 		.fd = fd,
-		.flags = flags | (at.port ? KVM_IOEVENTFD_FLAG_PIO : 0),
+		.flags = flags | (at.port ? KVM_IOEVENTFD_FLAG_PIO : 0) |
+			 (at.matched ? KVM_IOEVENTFD_FLAG_DATAMATCH : 0),
 	};
 
 	return ioctl(vm->fd, KVM_IOEVENTFD, &kick) < 0 ? -errno : 0;

@@ -156,8 +156,8 @@ static void vp_move_kicks(struct virtio_pci *vp, bool port, u64 *base,
 	for (unsigned int q = 0; q < vp->dev->nqueues; q++) {
 		int fd = vp->dev->queues[q].kick_fd;
 		u64 offset = NOTIFY_MULTIPLIER * (u64)q;
-		struct kick_address from = { *base + offset, port };
-		struct kick_address to = { base_new + offset, port };
+		struct kick_address from = { *base + offset, .port = port };
+		struct kick_address to = { base_new + offset, .port = port };
 
 		if (*base)
 			kick_detach(vp->vm, fd, from);

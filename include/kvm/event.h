@@ -23,14 +23,17 @@ void event_signal(int fd);
 bool event_pending(int fd);
 void event_clear(int fd);
 
-/* A guest physical address, or an I/O port. */
+/* A guest physical address, or an I/O port; all of it, or one value there. */
 struct kick_address {
 	u64 addr;
 	bool port;
+	bool matched;
+	u32 value;	/* if matched */
 };
 /*
- * From now on any write of any width to @at signals @fd in the kernel, without
- * an exit to user space (length 0, no datamatch: KVM's fast MMIO bus).
+ * From now on a write to @at signals @fd in the kernel, without an exit to user
+ * space: any write of any width (length 0: KVM's fast MMIO bus), or if matched
+ * those that write the 32-bit value.
  * 0, or -errno without a message: a guest can put two devices at one address.
  */
 int kick_attach(struct vm *vm, int fd, struct kick_address at);

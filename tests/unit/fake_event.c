@@ -106,7 +106,9 @@ static struct fake_kick *fake_find_kick(int fd, u64 gpa)
 
 static u64 fake_kick_address(struct kick_address at)
 {
-	return at.port ? FAKE_PORT | at.addr : at.addr;
+	u64 value = at.matched ? FAKE_VALUE(at.value) : 0;
+
+	return (at.port ? FAKE_PORT | at.addr : at.addr) | value;
 }
 
 int kick_attach(struct vm *vm, int fd, struct kick_address at)

@@ -12,6 +12,7 @@
 
 #define FAKE_KICKS_MAX 1024
 #define FAKE_PORT (1ULL << 63)
+#define FAKE_VALUE(v) (((v) + 1ULL) << 48)	/* a kick of one value */
 #define FAKE_IRQFDS_MAX 4096
 #define FAKE_GSIS_MAX 4096
 #define FAKE_SENT_MAX 4096
@@ -23,7 +24,7 @@ struct fake_kvm {
 	unsigned int nkicks;
 	struct fake_kick {
 		int fd;
-		u64 gpa;	/* or FAKE_PORT | port */
+		u64 gpa;	/* or FAKE_PORT | port; and FAKE_VALUE() */
 	} kick[FAKE_KICKS_MAX];
 	unsigned int attaches;		/* kick_attach() that succeeded */
 	unsigned int bad_detaches;	/* of what was not attached */
