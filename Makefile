@@ -40,6 +40,7 @@ LIB_OBJS += disk/disk.o disk/merge.o disk/aio.o disk/aio_context.o
 LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o
 LIB_OBJS += disk/image.o disk/image_lock.o disk/format.o disk/erase.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/regs.o virtio/pci.o virtio/pci_regs.o
+LIB_OBJS += virtio/mmio.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
 LIB_OBJS += drive.o stats.o options.o log.o
@@ -139,7 +140,7 @@ $(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit
 FUZZ_OBJS := tests/fuzz/virtio_blk.o tests/fuzz/fuzz_thread.o
 FUZZ_OBJS += tests/fuzz/fuzz_counts.o
 FUZZ_OBJS += tests/unit/fault_disk.o tests/unit/fake_event.o
-FUZZ_OBJS += $(filter-out virtio/pci% virtio/regs%,$(filter disk/% virtio/%,$(LIB_OBJS)))
+FUZZ_OBJS += $(filter-out virtio/pci% virtio/mmio% virtio/regs%,$(filter disk/% virtio/%,$(LIB_OBJS)))
 FUZZ_WRAP := virtqueue_pop virtqueue_publish packed_push sem_wait disk_stage blk_other
 $(OUT)/tests/fuzz/%.o: BASE_FLAGS += -iquote tests/unit
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * One --disk from the command line to the PCI bus, and back.
+ * One --disk from the command line to the guest's device, and back.
  */
 #include "drive.h"
+#include "arch.h"
 #include "disk/disk.h"
 #include "kvm/iothread.h"
 #include "kvm/vm.h"
@@ -10,13 +11,14 @@
 #include "options.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
+#include "virtio/mmio.h"
 #include "virtio/pci.h"
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 15
+#define DRIVE_KEYS 16
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
@@ -29,6 +31,7 @@ enum { FORMAT_PROBE, FORMAT_RAW };
 enum { POLL_OFF, POLL_ADAPTIVE, POLL_ALWAYS, POLL_MAX_US };
 enum { IRQ_DELAY_OFF, IRQ_DELAY_AUTO, IRQ_DELAY_US };
 enum { BLOCK_512, BLOCK_4096, BLOCK_OF_HOST };	/* the last one by default */
+enum { TRANSPORT_PCI, TRANSPORT_MMIO };
 
 static void drive_keys(struct drive *d, struct option_spec *keys)
 {
@@ -81,6 +84,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .value = &d->irq_delay, .min = 1, .max = IRQ_DELAY_US_MAX,
 		  .arg = "off|auto|US",
 		  .help = "let completions gather before the interrupt (off)" },
+		{ .name = "transport", .kind = OPTION_CHOICE,
+		  .value = &d->transport, .arg = "pci|mmio",
+		  .help = "how the guest reaches the device (pci)" },
 		{ .name = NULL },
 	};
 
@@ -218,6 +224,23 @@ static u32 drive_block_size(const struct drive *d)
 	return sizes[d->block_size.index];
 }
 
+/* The first slot of the machine that no other disk has. */
+static int drive_plug_mmio(struct drive *d, struct vm *vm)
+{
+	struct arch_mmio_slot slot;
+	unsigned int i = 0;
+
+	while (arch_mmio_slot(i, &slot) && bus_claimed(&vm->mmio, slot.addr))
+		i++;
+	if (!arch_mmio_slot(i, &slot)) {
+		log_error("--disk %s: transport=mmio: this machine has interrupts for %u such disks; use transport=pci",
+			  d->path, i);
+		return -ENOSPC;
+	}
+	return virtio_mmio_new(&d->mmio, vm, virtio_blk_device(d->blk),
+			       slot.addr, slot.gsi);
+}
+
 static int drive_new_device(struct drive *d, struct vm *vm)
 {
 	const struct virtio_blk_params params = {
@@ -235,6 +258,8 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 
 	if (err)
 		return err;
+	if (d->transport.index == TRANSPORT_MMIO)
+		return drive_plug_mmio(d, vm);
 	return virtio_pci_new(&d->pci, vm, vm->pci, virtio_blk_device(d->blk),
 			      VIRTIO_BLK_CLASS_CODE);
 }
@@ -277,6 +302,8 @@ void drive_detach(struct drive *d)
 {
 	if (d->pci)
 		virtio_pci_free(d->pci);
+	if (d->mmio)
+		virtio_mmio_free(d->mmio);
 	if (d->blk)
 		virtio_blk_free(d->blk);
 	for (unsigned int i = 0; d->threads && i < d->iothreads; i++)
@@ -286,6 +313,7 @@ void drive_detach(struct drive *d)
 	if (d->disk)
 		disk_close(d->disk);
 	d->pci = NULL;
+	d->mmio = NULL;
 	d->blk = NULL;
 	d->threads = NULL;
 	d->disk = NULL;

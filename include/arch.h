@@ -45,6 +45,14 @@ extern const struct arch_pci_window arch_pci_window64;
 /* That of I/O BARs, which are on the PIO bus; size 0: the machine has none. */
 extern const struct arch_pci_window arch_pci_io_window;
 
+/* A place for a virtio-mmio device, which the guest is told of. */
+struct arch_mmio_slot {
+	u64 addr;
+	u32 gsi;	/* of an edge-triggered interrupt of its own */
+};
+/* The machine's @i-th; false: it has no more, or none at all. */
+bool arch_mmio_slot(unsigned int i, struct arch_mmio_slot *slot);
+
 /* Set gpa and size of the regions that make @size bytes of memory; 0 or -errno. */
 int arch_memory_layout(struct guest_memory *mem, u64 size);
 

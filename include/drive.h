@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * A --disk of the command line: what the user asked for, and what became of
- * it: the open disk, its I/O threads, the virtio-blk device, its PCI function.
+ * it: the open disk, its I/O threads, the virtio-blk device, its transport.
  */
 #ifndef LKVM_DRIVE_H
 #define LKVM_DRIVE_H
@@ -12,6 +12,7 @@
 struct disk;
 struct iothread;
 struct virtio_blk;
+struct virtio_mmio;
 struct virtio_pci;
 struct vm;
 
@@ -34,12 +35,14 @@ struct drive {
 	struct option_choice cache;
 	struct option_choice poll;
 	struct option_choice irq_delay;
+	struct option_choice transport;
 
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;
 	struct iothread **threads;
 	struct virtio_blk *blk;
-	struct virtio_pci *pci;
+	struct virtio_pci *pci;		/* one of these two */
+	struct virtio_mmio *mmio;
 };
 
 /* Keys of --disk, for --help. */

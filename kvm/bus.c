@@ -24,6 +24,13 @@ void bus_add(struct bus *bus, u64 base, u64 size, const struct bus_ops *ops,
 	};
 }
 
+void bus_remove(struct bus *bus, u64 base)
+{
+	for (unsigned int i = 0; i < bus->nranges; i++)
+		if (bus->range[i].base == base)
+			bus->range[i] = bus->range[--bus->nranges];
+}
+
 static const struct bus_range *bus_find(const struct bus *bus, u64 addr,
 					unsigned int len)
 {
@@ -35,6 +42,11 @@ static const struct bus_range *bus_find(const struct bus *bus, u64 addr,
 			return r;
 	}
 	return NULL;
+}
+
+bool bus_claimed(const struct bus *bus, u64 addr)
+{
+	return bus_find(bus, addr, 1);
 }
 
 void bus_read(const struct bus *bus, u64 addr, void *data, unsigned int len)

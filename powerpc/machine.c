@@ -71,6 +71,14 @@ u32 arch_pci_intx_gsi(unsigned int slot)
 	return SPAPR_IRQ_INTX_BASE + slot;
 }
 
+/* Every device is on PCI, as LoPAPR has it. */
+bool arch_mmio_slot(unsigned int i, struct arch_mmio_slot *slot)
+{
+	(void)i;
+	(void)slot;
+	return false;
+}
+
 /* KVM takes whole pages of the host's. */
 int arch_memory_layout(struct guest_memory *mem, u64 size)
 {

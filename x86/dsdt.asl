@@ -2,7 +2,7 @@
 /*
  * What an x86 guest cannot find out by itself: how to power off, where the PCI
  * host bridge is and how its interrupt pins are wired, the first serial port,
- * and the device that reports a kernel panic.
+ * the device that reports a kernel panic, and virtio devices that are not on PCI.
  *
  * Compiled by iasl when lkvm is built; acpi.c copies the result into guest
  * memory.  The numbers are those of x86.h.
@@ -109,6 +109,127 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 			Name (_CRS, ResourceTemplate ()
 			{
 				IO (Decode16, 0x0505, 0x0505, 1, 1)
+			})
+		}
+
+		// virtio-mmio, X86_MMIO_SLOTS_ADDR and arch_mmio_slot(): a slot
+		// without a device has no MagicValue (virtio 1.2, 4.2.2), and
+		// then is not present
+		OperationRegion (VIOR, SystemMemory, 0xE1000000, 0x8000)
+		Field (VIOR, DWordAcc, NoLock, Preserve)
+		{
+			VIM0, 32, Offset (0x1000), VIM1, 32,
+			Offset (0x2000), VIM2, 32, Offset (0x3000), VIM3, 32,
+			Offset (0x4000), VIM4, 32, Offset (0x5000), VIM5, 32,
+			Offset (0x6000), VIM6, 32, Offset (0x7000), VIM7, 32
+		}
+		Method (VSTA, 1)
+		{
+			If (LEqual (Arg0, 0x74726976)) { Return (0x0F) }
+			Return (0)
+		}
+
+		Device (VIO0)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 0)
+			Method (_STA) { Return (VSTA (VIM0)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1000000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 5 }
+			})
+		}
+
+		Device (VIO1)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 1)
+			Method (_STA) { Return (VSTA (VIM1)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1001000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 6 }
+			})
+		}
+
+		Device (VIO2)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 2)
+			Method (_STA) { Return (VSTA (VIM2)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1002000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 7 }
+			})
+		}
+
+		Device (VIO3)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 3)
+			Method (_STA) { Return (VSTA (VIM3)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1003000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 10 }
+			})
+		}
+
+		Device (VIO4)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 4)
+			Method (_STA) { Return (VSTA (VIM4)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1004000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 11 }
+			})
+		}
+
+		Device (VIO5)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 5)
+			Method (_STA) { Return (VSTA (VIM5)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1005000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 12 }
+			})
+		}
+
+		Device (VIO6)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 6)
+			Method (_STA) { Return (VSTA (VIM6)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1006000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 14 }
+			})
+		}
+
+		Device (VIO7)
+		{
+			Name (_HID, "LNRO0005")
+			Name (_UID, 7)
+			Method (_STA) { Return (VSTA (VIM7)) }
+			Name (_CRS, ResourceTemplate ()
+			{
+				Memory32Fixed (ReadWrite, 0xE1007000, 0x0200)
+				Interrupt (ResourceConsumer, Edge, ActiveHigh,
+					Exclusive) { 15 }
 			})
 		}
 	}

@@ -76,6 +76,21 @@ u32 arch_pci_intx_gsi(unsigned int slot)
 	return X86_PCI_INTX_GSI_BASE + slot % 8;
 }
 
+/*
+ * The pins of a PC's expansion slots and disks: nothing else here has them, and
+ * INTx has those from 16 on.  dsdt.asl tells the guest.
+ */
+bool arch_mmio_slot(unsigned int i, struct arch_mmio_slot *slot)
+{
+	static const u8 gsi[] = { 5, 6, 7, 10, 11, 12, 14, 15 };
+
+	if (i >= sizeof(gsi))
+		return false;
+	slot->addr = X86_MMIO_SLOTS_ADDR + i * X86_MMIO_SLOT_SIZE;
+	slot->gsi = gsi[i];
+	return true;
+}
+
 int arch_memory_layout(struct guest_memory *mem, u64 size)
 {
 	u64 low = size < X86_LOW_RAM_END ? size : X86_LOW_RAM_END;

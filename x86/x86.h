@@ -28,6 +28,8 @@ struct vm;
 #define X86_PCI_WINDOW		0xc0000000
 #define X86_PCI_WINDOW_SIZE	0x20000000
 #define X86_ECAM_ADDR		0xe0000000	/* bus 0 only: 1 MiB */
+#define X86_MMIO_SLOTS_ADDR	0xe1000000	/* virtio-mmio, a page each */
+#define X86_MMIO_SLOT_SIZE	0x00001000
 #define X86_IOAPIC_ADDR		0xfec00000
 #define X86_LAPIC_ADDR		0xfee00000
 #define X86_IDENTITY_MAP_ADDR	0xfffbc000	/* KVM's own, Intel without UG */

@@ -35,6 +35,10 @@ struct bus {
 /* Asserts that the range is free and that there is room: layout is a constant. */
 void bus_add(struct bus *bus, u64 base, u64 size, const struct bus_ops *ops,
 	     void *ctx);
+/* No vCPU runs.  @base as it was added. */
+void bus_remove(struct bus *bus, u64 base);
+/* Whether somebody answers at @addr. */
+bool bus_claimed(const struct bus *bus, u64 addr);
 
 /* An address nobody claims reads as all ones and ignores writes. */
 void bus_read(const struct bus *bus, u64 addr, void *data, unsigned int len);

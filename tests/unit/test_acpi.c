@@ -3,6 +3,7 @@
  * ACPI tables: what a guest finds when it follows the pointers from the RSDP,
  * for 1 to 255 CPUs, and what iasl thinks of each table.
  */
+#include "arch.h"
 #include "kvm/memory.h"
 #include "x86/x86.h"
 #include <check.h>
@@ -206,6 +207,34 @@ START_TEST(test_mcfg)
 }
 END_TEST
 
+/*
+ * The DSDT tells of each slot for virtio-mmio: a Memory32Fixed and, behind it, an
+ * edge-triggered, active-high, exclusive interrupt (ACPI 6.4, 6.4.3.4, 6.4.3.6).
+ */
+START_TEST(test_mmio_slots)
+{
+	struct arch_mmio_slot slot;
+	unsigned int n;
+
+	find_tables(1);
+	for (n = 0; arch_mmio_slot(n, &slot); n++) {
+		u32 addr = (u32)slot.addr;
+		const u8 want[] = { 0x86, 9, 0, 1, (u8)addr, (u8)(addr >> 8),
+				    (u8)(addr >> 16), (u8)(addr >> 24),
+				    0, 2, 0, 0,
+				    0x89, 6, 0, 3, 1, (u8)slot.gsi, 0, 0, 0 };
+
+		ck_assert_ptr_nonnull(memmem(ram + tables[6].addr,
+					     tables[6].len, want,
+					     sizeof(want)));
+		ck_assert_uint_lt(slot.gsi, X86_PCI_INTX_GSI_BASE);
+		ck_assert_uint_ne(slot.gsi, X86_SCI_IRQ);
+		ck_assert_uint_ne(slot.gsi, X86_COM1_IRQ);
+	}
+	ck_assert_uint_eq(n, 8);
+}
+END_TEST
+
 /* What was there before leaves no trace, as after an earlier boot. */
 START_TEST(test_rebuild)
 {
@@ -274,6 +303,7 @@ static Suite *acpi_suite(void)
 	tcase_add_test(tc, test_madt_wiring);
 	tcase_add_test(tc, test_fadt);
 	tcase_add_test(tc, test_mcfg);
+	tcase_add_test(tc, test_mmio_slots);
 	tcase_add_test(tc, test_rebuild);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_loop_test(tc, test_iasl, 0, n);

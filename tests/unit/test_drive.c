@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * --disk from its text to a device on the PCI bus, and back: defaults, every
+ * --disk from its text to a device of the guest's, and back: defaults, every
  * key, what is refused and how it is told.  KVM is fake_event.c's.
  */
 /* helpers: fake_event.c disk_rig.c */
 #include "disk_rig.h"
+#include "arch.h"
 #include "drive.h"
 #include "fake_event.h"
 #include "kvm/pci.h"
@@ -64,6 +65,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.format.index, 0);	/* probe */
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
 	ck_assert_uint_eq(d.irq_delay.index, 0);	/* off */
+	ck_assert_uint_eq(d.transport.index, 0);	/* pci */
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_NONE);
 	ck_assert_uint_eq(d.block_size.index, 2);	/* the host's */
 	drive_forget(&d);
@@ -76,7 +78,7 @@ START_TEST(test_every_key)
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
 	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off,"
-	      "packed=on");
+	      "packed=on,transport=mmio");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
@@ -89,6 +91,7 @@ START_TEST(test_every_key)
 	ck_assert_uint_eq(d.irq_delay.number, 7);
 	ck_assert(d.packed);
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_DIRECTSYNC);
+	ck_assert_uint_eq(d.transport.index, 1);
 	drive_forget(&d);
 }
 END_TEST
@@ -322,6 +325,42 @@ START_TEST(test_block_size)
 }
 END_TEST
 
+/* Each in a slot of its own; the ninth is told what to do instead. */
+START_TEST(test_transport_mmio)
+{
+	struct arch_mmio_slot slot;
+	struct drive more[9];
+	unsigned int files = open_files(), n;
+
+	for (n = 0; arch_mmio_slot(n, &slot); n++) {
+		ck_assert_int_eq(drive_parse(&more[n], "null:1G,transport=mmio",
+					     n), 0);
+		ck_assert_int_eq(drive_attach(&more[n], &vm), 0);
+		ck_assert(bus_claimed(&vm.mmio, slot.addr));
+	}
+	ck_assert_ptr_null(pci_host_function(vm.pci, 1));
+	parse("null:1G,transport=mmio");
+	expect_refused(drive_attach(&d, &vm), "--disk null:1G", "transport=mmio",
+		       "8 such disks", "transport=pci");
+	/* One that is gone makes room; PCI is not concerned. */
+	drive_detach(&more[3]);
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	drive_detach(&d);
+	drive_forget(&d);
+	parse("null:1G,transport=pci");
+	ck_assert_int_eq(drive_attach(&d, &vm), 0);
+	ck_assert_ptr_nonnull(pci_host_function(vm.pci, 1));
+	drive_detach(&d);
+	for (unsigned int i = 0; i < n; i++) {
+		drive_detach(&more[i]);
+		drive_forget(&more[i]);
+	}
+	ck_assert(arch_mmio_slot(0, &slot) &&
+		  !bus_claimed(&vm.mmio, slot.addr));
+	ck_assert_uint_eq(open_files(), files);
+}
+END_TEST
+
 START_TEST(test_most_queues)
 {
 	parse("null:1G,queues=256,iothreads=4,queue-size=4");
@@ -404,6 +443,7 @@ int main(void)
 	tcase_add_test(tb, test_config);
 	tcase_add_test(tb, test_packed);
 	tcase_add_test(tb, test_block_size);
+	tcase_add_test(tb, test_transport_mmio);
 	tcase_add_test(tb, test_most_queues);
 	tcase_add_test(tb, test_too_many_threads);
 	tcase_add_test(tb, test_open_fails);
