@@ -24,12 +24,12 @@ bool write_and_read(struct queue *queue, u64 sector, u32 len, u32 seed)
 
 static void try_features(u64 features)
 {
-	write8(dev.common + R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
-	write32(dev.common + R_DRIVER_FEATURE_SELECT, 0);
-	write32(dev.common + R_DRIVER_FEATURE, (u32)features);
-	write32(dev.common + R_DRIVER_FEATURE_SELECT, 1);
-	write32(dev.common + R_DRIVER_FEATURE, (u32)(features >> 32));
-	write8(dev.common + R_STATUS,
+	reg_write(&dev, R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
+	reg_write(&dev, R_DRIVER_FEATURE_SELECT, 0);
+	reg_write(&dev, R_DRIVER_FEATURE, (u32)features);
+	reg_write(&dev, R_DRIVER_FEATURE_SELECT, 1);
+	reg_write(&dev, R_DRIVER_FEATURE, (u32)(features >> 32));
+	reg_write(&dev, R_STATUS,
 	       STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
 }
 
@@ -59,12 +59,13 @@ static void case_features(void)
 	CHECK(device_status(&dev) & STATUS_FEATURES_OK);
 	/* DRIVER_OK without queues, and a bit that a driver cannot clear */
 	device_ok(&dev);
-	write8(dev.common + R_STATUS, STATUS_ACKNOWLEDGE);
+	reg_write(&dev, R_STATUS, STATUS_ACKNOWLEDGE);
 	CHECK(device_status(&dev) & STATUS_DRIVER_OK);
 	device_reset(&dev);
-	CHECK(read16(dev.common + R_NUM_QUEUES) == param("queues", 1));
-	write16(dev.common + R_QUEUE_SELECT, (u16)param("queues", 1));
-	CHECK(read16(dev.common + R_QUEUE_SIZE) == 0);
+	CHECK(read16(dev.config + C_NUM_QUEUES) == param("queues", 1));
+	CHECK(dev.mmio || read16(dev.common + R_NUM_QUEUES) == param("queues", 1));
+	reg_write(&dev, R_QUEUE_SELECT, param("queues", 1));
+	CHECK(reg_read(&dev, R_QUEUE_SIZE) == 0);
 }
 
 /* The runner looks at the image afterwards. */
@@ -469,11 +470,8 @@ static void case_broken(void)
 	disk_start(&dev, &q, 0);
 	disk_start(&dev2, &q2, 1);
 	irq_init();
-	/* 4.1.4.5: configuration changes by a vector of their own */
-	msix_set(&dev, 0, VECTOR);
-	msix_on(&dev);
-	write16(dev.common + R_CONFIG_VECTOR, 0);
-	CHECK(read16(dev.common + R_CONFIG_VECTOR) == 0);
+	/* 4.1.4.5, 4.2.2: configuration changes by a vector of their own */
+	device_route(&dev, VECTOR);
 	break_ring(param("how", 0));
 	queue_kick(&q);
 	CHECK(WAIT(device_status(&dev) & STATUS_NEEDS_RESET));
@@ -491,37 +489,34 @@ static void case_broken(void)
 /* Rings that cannot be: seen when the device starts to use them. */
 static void case_bad_ring(void)
 {
-	u32 common;
-
 	device_find(&dev, 0);
-	common = dev.common;
 	device_negotiate(&dev, F_VERSION_1);
-	write16(common + R_QUEUE_SELECT, 0);
-	write16(common + R_QUEUE_SIZE, 64);
-	write32(common + R_QUEUE_DESC, (u32)q.desc);
-	write32(common + R_QUEUE_DRIVER, (u32)&q.avail);
-	write32(common + R_QUEUE_DEVICE, (u32)&q.used);
+	reg_write(&dev, R_QUEUE_SELECT, 0);
+	reg_write(&dev, R_QUEUE_SIZE, 64);
+	reg_write(&dev, R_QUEUE_DESC, (u32)q.desc);
+	reg_write(&dev, R_QUEUE_DRIVER, (u32)&q.avail);
+	reg_write(&dev, R_QUEUE_DEVICE, (u32)&q.used);
 	switch (param("how", 0)) {
 	case 0:		/* misaligned */
-		write32(common + R_QUEUE_DESC, (u32)q.desc + 8);
+		reg_write(&dev, R_QUEUE_DESC, (u32)q.desc + 8);
 		break;
 	case 1:		/* nowhere */
-		write32(common + R_QUEUE_DEVICE, 0xc0000000);
+		reg_write(&dev, R_QUEUE_DEVICE, 0xc0000000);
 		break;
 	case 2:		/* ends behind the end of memory */
-		write32(common + R_QUEUE_DRIVER,
-			(512u << 20) - (param("packed", 0) ? 0 : 16));
+		reg_write(&dev, R_QUEUE_DRIVER,
+			  (512u << 20) - (param("packed", 0) ? 0 : 16));
 		break;
 	case 3:		/* wraps */
-		write32(common + R_QUEUE_DESC, 0xfffffff0);
-		write32(common + R_QUEUE_DESC + 4, 0xffffffff);
+		reg_write(&dev, R_QUEUE_DESC, 0xfffffff0);
+		reg_write(&dev, R_QUEUE_DESC + 4, 0xffffffff);
 		break;
 	}
-	write16(common + R_QUEUE_ENABLE, 1);
-	write8(common + R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER |
+	reg_write(&dev, R_QUEUE_ENABLE, 1);
+	reg_write(&dev, R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER |
 					  STATUS_FEATURES_OK | STATUS_DRIVER_OK);
 	CHECK(WAIT(device_status(&dev) & STATUS_NEEDS_RESET));
-	write16(dev.notify, 0);
+	device_kick(&dev, dev.notify, 0);
 	linger();
 	disk_start(&dev, &q, 0);
 	CHECK(write_and_read(&q, 0, sizeof(data), 6));

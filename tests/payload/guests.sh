@@ -42,17 +42,33 @@ machine_guests() {
 	fi
 }
 
+# on_both NAME STATUS LINES CASE OPTIONS...: try() on PCI and on MMIO
+on_both() {
+	local options=() word before=
+
+	try "$@"
+	for word in "${@:5}"; do
+		[ "$before" != --disk ] || word+=,transport=mmio
+		options+=("$word")
+		before=$word
+	done
+	try "$1, MMIO" "$2" "$3" "$4 transport=mmio" "${options[@]}"
+}
+
 # sector FILE N: the first two words of a sector, in hex
 sector() { od -An -tx4 -j $((512 * $2)) -N 8 "$1" | xargs; }
 
 disk_guests() {
-	local disk=$dir/disk.img other=$dir/other.img how keys sum wrong
+	local disk=$dir/disk.img other=$dir/other.img how keys sum wrong bus
 
 	image "$disk" 1M
 	image "$other" 1M
-	try "virtio: features" 0 0 "features queues=3" --disk "$disk,queues=3"
-	if wanted "virtio-blk: requests on a file"; then
-		guest "rw sectors=2048" --disk "$disk,queues=1,serial=payload-serial"
+	on_both "virtio: features" 0 0 "features queues=3" --disk "$disk,queues=3"
+	for bus in pci mmio; do
+		wanted "virtio-blk: requests on a file, $bus" || continue
+		image "$disk" 1M
+		guest "rw sectors=2048 transport=$bus" \
+			--disk "$disk,queues=1,serial=payload-serial,transport=$bus"
 		wrong=$(verdict 0 0)
 		wrong+=$(same "sector 8" "00010001 01010101" "$(sector "$disk" 8)")
 		wrong+=$(same "sector 9" "00010201 01010101" "$(sector "$disk" 9)")
@@ -61,8 +77,8 @@ disk_guests() {
 		wrong+=$(same "sector 24" "00000000 00000000" "$(sector "$disk" 24)")
 		wrong+=$(same "size" 1048576 "$(stat -c %s "$disk")")
 		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
-	fi
-	try "virtio-blk: null:16M" 0 0 null --disk null:16M,queues=1
+	done
+	on_both "virtio-blk: null:16M" 0 0 null --disk null:16M,queues=1
 	if wanted "virtio-blk: read-only"; then
 		printf read-only >"$dir/ro.img"
 		truncate -s 64K "$dir/ro.img"
@@ -70,32 +86,32 @@ disk_guests() {
 		guest ro --disk "$dir/ro.img,ro,queues=1"
 		if [ "$sum" = "$(cksum <"$dir/ro.img")" ]; then judge 0 0; else fails "the image has changed"; fi
 	fi
-	try "virtio-blk: misaligned buffers, odd framing" 0 0 framing --disk "$disk,queues=1"
-	try "virtio: indirect, EVENT_IDX, ring of 4" 0 0 indirect --disk "$disk,queues=1,poll=off"
+	on_both "virtio-blk: misaligned buffers, odd framing" 0 0 framing --disk "$disk,queues=1"
+	on_both "virtio: indirect, EVENT_IDX, ring of 4" 0 0 indirect --disk "$disk,queues=1,poll=off"
 	try "virtio: INTx, level and resample" 0 0 intx --disk "$disk,queues=1"
 	try "virtio: BAR moved, kicks follow" 0 0 bar-move --disk "$disk,queues=1,poll=off"
 	try "virtio: kicks by port" 0 0 ports --disk "$disk,queues=1,poll=off"
 	try "virtio: PCI_CFG window" 0 0 pci-cfg --disk "$disk,queues=1"
 	for keys in queues=4 queues=4,iothreads=2 queues=4,iothreads=1; do
-		try "virtio: $keys, all written and read" 0 0 "mq $(shared $keys)" --disk "$disk,$keys"
+		on_both "virtio: $keys, all written and read" 0 0 "mq $(shared $keys)" --disk "$disk,$keys"
 		try "virtio: $keys, MSI-X vectors" 0 0 msix --disk "$disk,$keys"
-		try "virtio: $keys, reset under load" 0 0 reset-load --disk "$disk,$keys"
+		on_both "virtio: $keys, reset under load" 0 0 reset-load --disk "$disk,$keys"
 	done
 	try "virtio: one interrupt for two requests by EVENT_IDX" 0 0 idx --disk "$disk,queues=1"
 	try "virtio: masked vectors pend" 0 0 mask --disk "$disk,queues=4"
-	try "virtio: RING_RESET and back" 0 0 ring-reset --disk "$disk,queues=4"
-	try "virtio: one queue used of four" 0 0 fewer --disk "$disk,queues=4"
+	on_both "virtio: RING_RESET and back" 0 0 ring-reset --disk "$disk,queues=4"
+	on_both "virtio: one queue used of four" 0 0 fewer --disk "$disk,queues=4"
 	head -c 8M /dev/urandom >"$dir/long.img"
-	try "virtio: ring filled before DRIVER_OK, then reset" 0 3 prefilled --disk "$dir/long.img,queues=4"
-	try "power-off with requests in flight" 0 0 busy --disk "$dir/long.img,queues=4"
-	try "triple fault with requests in flight" 126 1 "busy triple=1" --disk "$dir/long.img,queues=4,iothreads=1"
-	try "timeout with requests in flight" 124 1 "busy spin=1" --disk "$dir/long.img,queues=4,iothreads=2" --timeout 1
+	on_both "virtio: ring filled before DRIVER_OK, then reset" 0 3 prefilled --disk "$dir/long.img,queues=4"
+	on_both "power-off with requests in flight" 0 0 busy --disk "$dir/long.img,queues=4"
+	on_both "triple fault with requests in flight" 126 1 "busy triple=1" --disk "$dir/long.img,queues=4,iothreads=1"
+	on_both "timeout with requests in flight" 124 1 "busy spin=1" --disk "$dir/long.img,queues=4,iothreads=2" --timeout 1
 	for how in {0..9}; do
-		try "virtio: malformed ring $how" 0 1 "broken how=$how" \
+		on_both "virtio: malformed ring $how" 0 1 "broken how=$how" \
 			--disk "$disk,queues=1" --disk "$other,queues=1"
 	done
 	for how in {0..3}; do
-		try "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
+		on_both "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
 	done
 	try "virtio: impossible ring sizes are not taken" 0 0 ring-size --disk "$disk,queues=1"
 	try "virtio: resets while another vCPU keeps four queues busy" 0 0 "reset-storm rounds=40" \
@@ -103,6 +119,9 @@ disk_guests() {
 	try "virtio: rings, tables and headers rewritten by another vCPU" 0 8 "scribble rounds=20" \
 		--disk "$disk,queues=1" --cpus 2
 	packed_guests "$disk" "$other"
+	try "virtio: MMIO, interrupt" 0 0 "mmio-irq transport=mmio" --disk "$disk,queues=1,transport=mmio"
+	try "virtio: MMIO, kicks" 0 0 "mmio-kick transport=mmio" --disk "$disk,queues=1,poll=off,transport=mmio"
+	try "virtio: MMIO, any access" 0 0 "mmio-any transport=mmio" --disk "$disk,queues=1,transport=mmio"
 	cache_guests
 	erase_guests
 	engine_guests "$disk"
@@ -131,7 +150,7 @@ packed_guests() {
 		try "packed: malformed ring $how" 0 1 "broken-packed packed=1 how=$how" \
 			--disk "$disk,queues=1" --disk "$other,queues=1"
 	done
-	for how in 0 1 2 3 5; do	# any size is possible
+	for how in {0..3}; do
 		try "packed: impossible ring $how" 0 1 "bad-ring packed=1 how=$how" --disk "$disk,queues=1"
 	done
 	try "packed: noise in the ring" 0 8 "wild packed=1" --disk "$disk,queues=1"

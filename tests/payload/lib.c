@@ -180,3 +180,11 @@ void pci_write(u8 slot, u8 reg, u32 value, u8 len)
 	else
 		outl(port, value);
 }
+
+void ioapic_route(u32 pin, u8 vector, bool level, bool low)
+{
+	write32(IOAPIC, 0x10 + 2 * pin + 1);
+	write32(IOAPIC + 0x10, 0);	/* to APIC 0 */
+	write32(IOAPIC, 0x10 + 2 * pin);
+	write32(IOAPIC + 0x10, vector | (u32)level << 15 | (u32)low << 13);
+}

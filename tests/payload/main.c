@@ -6,7 +6,6 @@
 
 #define LAPIC_SPURIOUS 0xf0
 #define LAPIC_ON 0x1ff
-#define IOAPIC 0xfec00000u
 
 struct idt_gate {
 	u16 offset_low, selector, type, offset_high;
@@ -35,8 +34,6 @@ void irq_dispatch(u32 vector)
 
 void irq_init(void)
 {
-	outb(0x21, 0xff);	/* the old PICs stay silent */
-	outb(0xa1, 0xff);
 	write32(LAPIC + LAPIC_SPURIOUS, LAPIC_ON);
 }
 
@@ -52,14 +49,6 @@ static void idt_init(void)
 			.offset_high = (u16)(stub >> 16),
 		};
 	}
-}
-
-void ioapic_route(u32 pin, u8 vector, bool level, bool low)
-{
-	write32(IOAPIC, 0x10 + 2 * pin + 1);
-	write32(IOAPIC + 0x10, 0);	/* to APIC 0 */
-	write32(IOAPIC, 0x10 + 2 * pin);
-	write32(IOAPIC + 0x10, vector | (u32)level << 15 | (u32)low << 13);
 }
 
 void linger(void)
@@ -85,10 +74,13 @@ void payload_main(const struct hvm_start_info *info)
 {
 	start_info = info;
 	idt_init();
+	outb(0x21, 0xff);	/* the old PICs stay silent */
+	outb(0xa1, 0xff);
 	run_case(machine_cases);
 	run_case(blk_cases);
 	run_case(queue_cases);
 	run_case(storm_cases);
 	run_case(hostile_cases);
+	run_case(mmio_cases);
 	CHECK(!"no such case");
 }

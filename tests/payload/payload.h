@@ -38,7 +38,7 @@ struct payload_case {
 	void (*run)(void);
 };
 extern const struct payload_case machine_cases[], blk_cases[], queue_cases[],
-	storm_cases[], hostile_cases[];
+	storm_cases[], hostile_cases[], mmio_cases[];
 extern const struct hvm_start_info *start_info;
 
 /* lib.c: console */
@@ -63,6 +63,7 @@ void power_off(void) __attribute__((noreturn));
 void halt(void) __attribute__((noreturn));
 
 /* main.c: interrupts, by the local APIC */
+#define IOAPIC 0xfec00000u
 #define LAPIC 0xfee00000u
 #define LAPIC_EOI 0xb0
 #define LAPIC_ICR_LOW 0x300

@@ -16,7 +16,7 @@ static u8 data[QUEUES][DEPTH][BLOCK] __attribute__((aligned(4096)));
 static void start_with(u16 first_entry)
 {
 	device_negotiate(&dev, F_VERSION_1 | F_BLK_FLUSH | F_BLK_MQ | F_RING_RESET);
-	CHECK(read16(dev.common + R_NUM_QUEUES) == QUEUES);
+	CHECK(dev.mmio || read16(dev.common + R_NUM_QUEUES) == QUEUES);
 	for (u16 i = 0; i < QUEUES; i++)
 		queue_setup(&dev, &q[i], i, 64,
 			    first_entry == NO_VECTOR ? NO_VECTOR : first_entry + i);
@@ -26,7 +26,7 @@ static void start_with(u16 first_entry)
 static void start(void)
 {
 	device_find(&dev, 0);
-	CHECK(read16(dev.config + 34) == QUEUES);
+	CHECK(read16(dev.config + C_NUM_QUEUES) == QUEUES);
 	start_with(NO_VECTOR);
 }
 
@@ -55,7 +55,7 @@ static void case_mq(void)
 	start();
 	for (u32 i = 0; i < QUEUES; i++)
 		for (u32 j = 0; j < QUEUES; j++)
-			CHECK(i == j || q[i].notify != q[j].notify);
+			CHECK(i == j || dev.mmio || q[i].notify != q[j].notify);
 	for (u32 i = 0; i < QUEUES; i++)
 		for (u32 j = 0; j < DEPTH; j++)
 			fill(data[i][j], BLOCK, 16 * i + j);
@@ -174,10 +174,10 @@ static void case_ring_reset(void)
 	wait_all();
 	for (u32 round = 0; round < 5; round++) {
 		submit_all(T_IN);
-		write16(dev.common + R_QUEUE_SELECT, 2);
-		write16(dev.common + R_QUEUE_RESET, 1);
-		CHECK(WAIT(read16(dev.common + R_QUEUE_RESET) == 0));
-		CHECK(read16(dev.common + R_QUEUE_ENABLE) == 0);
+		reg_write(&dev, R_QUEUE_SELECT, 2);
+		reg_write(&dev, R_QUEUE_RESET, 1);
+		CHECK(WAIT(reg_read(&dev, R_QUEUE_RESET) == 0));
+		CHECK(reg_read(&dev, R_QUEUE_ENABLE) == 0);
 		/* None of its requests may come any more. */
 		memset(data[2], 0xee, sizeof(data[2]));
 		linger();
@@ -202,7 +202,7 @@ static void case_reset_load(void)
 		device_reset(&dev);
 		memset(data, 0xee, sizeof(data));
 		CHECK(!(dev.features & F_RING_RESET) ||
-		      read16(dev.common + R_QUEUE_ENABLE) == 0);
+		      reg_read(&dev, R_QUEUE_ENABLE) == 0);
 		if (round % 5 == 4)
 			linger();
 		for (u32 i = 0; i < QUEUES; i++)
@@ -278,7 +278,7 @@ static void case_fewer(void)
 	device_ok(&dev);
 	for (u32 i = 0; i < 20; i++)
 		CHECK(queue_do(&q[1], T_IN, 8 * i, data[1][0], BLOCK) == S_OK);
-	write16(dev.notify, 0);		/* a kick for a queue that is not on */
+	device_kick(&dev, dev.notify, 0);		/* a kick for a queue that is not on */
 	linger();
 	CHECK(!(device_status(&dev) & STATUS_NEEDS_RESET));
 }

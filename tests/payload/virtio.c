@@ -13,6 +13,60 @@
 #define MSIX_ENABLE 0x8000
 #define VIRTIO_BLK_ID 0x10421af4
 
+#define MMIO_SLOTS 0xe1000000u
+#define MMIO_SLOT_SIZE 0x1000u
+#define MMIO_MAGIC 0x74726976u
+#define VIRTIO_ID_BLOCK 2
+
+/* Width on PCI, offset on MMIO where all are of 32 bits. */
+static const struct {
+	u8 width, mmio;
+} regs[] = {
+	[R_DEVICE_FEATURE_SELECT] = { 4, 0x14 },
+	[R_DEVICE_FEATURE] = { 4, 0x10 },
+	[R_DRIVER_FEATURE_SELECT] = { 4, 0x24 },
+	[R_DRIVER_FEATURE] = { 4, 0x20 },
+	[R_STATUS] = { 1, 0x70 },
+	[R_GENERATION] = { 1, 0xfc },
+	[R_QUEUE_SELECT] = { 2, 0x30 },
+	[R_QUEUE_SIZE] = { 2, 0x38 },
+	[R_QUEUE_ENABLE] = { 2, 0x44 },
+	[R_QUEUE_DESC] = { 4, 0x80 },
+	[R_QUEUE_DESC + 4] = { 4, 0x84 },
+	[R_QUEUE_DRIVER] = { 4, 0x90 },
+	[R_QUEUE_DRIVER + 4] = { 4, 0x94 },
+	[R_QUEUE_DEVICE] = { 4, 0xa0 },
+	[R_QUEUE_DEVICE + 4] = { 4, 0xa4 },
+	[R_QUEUE_RESET] = { 2, 0xc0 },
+};
+#define MMIO_QUEUE_SIZE_MAX 0x34	/* where PCI has it in R_QUEUE_SIZE */
+
+u32 reg_read(const struct device *dev, u32 reg)
+{
+	u32 at = dev->common + reg;
+
+	if (dev->mmio)
+		return read32(dev->mmio + (reg == R_QUEUE_SIZE ?
+						   MMIO_QUEUE_SIZE_MAX :
+						   regs[reg].mmio));
+	return regs[reg].width == 1 ? read8(at) :
+	       regs[reg].width == 2 ? read16(at) : read32(at);
+}
+
+void reg_write(const struct device *dev, u32 reg, u32 value)
+{
+	u32 at = dev->common + reg;
+
+	if (dev->mmio)
+		write32(dev->mmio + regs[reg].mmio, value);
+	else if (regs[reg].width == 1)
+		write8(at, (u8)value);
+	else if (regs[reg].width == 2)
+		write16(at, (u16)value);
+	else
+		write32(at, value);
+}
+
 static void device_cap(struct device *dev, u8 at)
 {
 	u8 type = (u8)pci_read(dev->slot, at + 3, 1);
@@ -62,9 +116,27 @@ void device_map(struct device *dev)
 	pci_write(dev->slot, PCI_COMMAND, PCI_COMMAND_ON, 2);
 }
 
+static void device_find_mmio(struct device *dev, u32 n)
+{
+	static const u8 gsi[] = { 5, 6, 7, 10, 11, 12, 14, 15 };
+	u32 at = MMIO_SLOTS + n * MMIO_SLOT_SIZE;
+
+	CHECK(n < sizeof(gsi) && read32(at + M_MAGIC) == MMIO_MAGIC);
+	CHECK(read32(at + M_VERSION) == 2);
+	CHECK(read32(at + M_DEVICE) == VIRTIO_ID_BLOCK);
+	dev->mmio = at;
+	dev->mmio_gsi = gsi[n];
+	dev->config = at + M_CONFIG;
+	dev->notify = at + M_NOTIFY;
+}
+
 void device_find(struct device *dev, u32 n)
 {
 	memset(dev, 0, sizeof(*dev));
+	if (param_is("transport", "mmio")) {
+		device_find_mmio(dev, n);
+		return;
+	}
 	for (u8 slot = 1; slot < 32; slot++) {
 		if (pci_read(slot, 0, 4) != VIRTIO_BLK_ID || n--)
 			continue;
@@ -77,54 +149,74 @@ void device_find(struct device *dev, u32 n)
 	CHECK(!"no such disk");
 }
 
+void device_route(struct device *dev, u8 vector)
+{
+	if (dev->mmio) {
+		ioapic_route(dev->mmio_gsi, vector, false, false);
+		return;
+	}
+	msix_set(dev, 0, vector);
+	msix_on(dev);
+	write16(dev->common + R_CONFIG_VECTOR, 0);
+	CHECK(read16(dev->common + R_CONFIG_VECTOR) == 0);
+}
+
+void device_kick(const struct device *dev, u32 notify, u16 index)
+{
+	if (dev->mmio)
+		write32(notify, index);
+	else
+		write16(notify, index);
+}
+
 void device_reset(struct device *dev)
 {
-	write8(dev->common + R_STATUS, 0);
-	CHECK(WAIT(read8(dev->common + R_STATUS) == 0));
+	reg_write(dev, R_STATUS, 0);
+	CHECK(WAIT(reg_read(dev, R_STATUS) == 0));
 }
 
 u8 device_status(const struct device *dev)
 {
-	return read8(dev->common + R_STATUS);
+	return reg_read(dev, R_STATUS);
 }
 
 u64 device_offered(const struct device *dev)
 {
 	u32 low;
 
-	write32(dev->common + R_DEVICE_FEATURE_SELECT, 0);
-	low = read32(dev->common + R_DEVICE_FEATURE);
-	write32(dev->common + R_DEVICE_FEATURE_SELECT, 1);
-	return (u64)read32(dev->common + R_DEVICE_FEATURE) << 32 | low;
+	reg_write(dev, R_DEVICE_FEATURE_SELECT, 0);
+	low = reg_read(dev, R_DEVICE_FEATURE);
+	reg_write(dev, R_DEVICE_FEATURE_SELECT, 1);
+	return (u64)reg_read(dev, R_DEVICE_FEATURE) << 32 | low;
 }
 
 static void device_accept(struct device *dev, u64 features)
 {
-	write32(dev->common + R_DRIVER_FEATURE_SELECT, 0);
-	write32(dev->common + R_DRIVER_FEATURE, (u32)features);
-	write32(dev->common + R_DRIVER_FEATURE_SELECT, 1);
-	write32(dev->common + R_DRIVER_FEATURE, (u32)(features >> 32));
+	reg_write(dev, R_DRIVER_FEATURE_SELECT, 0);
+	reg_write(dev, R_DRIVER_FEATURE, (u32)features);
+	reg_write(dev, R_DRIVER_FEATURE_SELECT, 1);
+	reg_write(dev, R_DRIVER_FEATURE, (u32)(features >> 32));
 	dev->features = features;
 }
 
 void device_negotiate(struct device *dev, u64 want)
 {
 	device_reset(dev);
-	write8(dev->common + R_STATUS, STATUS_ACKNOWLEDGE);
-	write8(dev->common + R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
+	reg_write(dev, R_STATUS, STATUS_ACKNOWLEDGE);
+	reg_write(dev, R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER);
 	if (param("packed", 0)) {
 		CHECK(device_offered(dev) & F_RING_PACKED);
 		want |= F_RING_PACKED;
 	}
 	device_accept(dev, want & device_offered(dev));
-	write8(dev->common + R_STATUS,
+	reg_write(dev, R_STATUS,
 	       STATUS_ACKNOWLEDGE | STATUS_DRIVER | STATUS_FEATURES_OK);
 	CHECK(device_status(dev) & STATUS_FEATURES_OK);
 }
 
 void device_ok(struct device *dev)
 {
-	write8(dev->common + R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER |
+	reg_write(dev, R_STATUS, STATUS_ACKNOWLEDGE | STATUS_DRIVER |
 					       STATUS_FEATURES_OK | STATUS_DRIVER_OK);
 	CHECK(device_status(dev) & STATUS_DRIVER_OK);
 }
@@ -166,36 +258,45 @@ bool msix_pending(struct device *dev, u32 entry)
 	return read32(dev->msix_pending + entry / 32 * 4) >> entry % 32 & 1;
 }
 
-static void write_address(u32 reg, const volatile void *addr)
+static void write_address(const struct device *dev, u32 reg,
+			  const volatile void *addr)
 {
-	write32(reg, (u32)addr);
-	write32(reg + 4, 0);
+	reg_write(dev, reg, (u32)addr);
+	reg_write(dev, reg + 4, 0);
+}
+
+/* What PCI has for each queue: a vector, and an address for its kicks. */
+static void queue_setup_pci(struct queue *q, u16 entry)
+{
+	const struct device *dev = q->dev;
+	u32 common = dev->common;
+
+	write16(common + R_QUEUE_VECTOR, entry);
+	CHECK(read16(common + R_QUEUE_VECTOR) == entry);
+	q->notify += read16(common + R_QUEUE_NOTIFY_OFF) * dev->notify_step;
 }
 
 void queue_setup(struct device *dev, struct queue *q, u16 index, u16 size,
 		 u16 entry)
 {
-	u32 common = dev->common;
-
 	memset(q, 0, sizeof(*q));
 	q->dev = dev;
 	q->index = index;
 	q->size = size;
+	q->notify = dev->notify;
 	q->use_indirect = dev->features & F_INDIRECT;
 	q->is_packed = dev->features & F_RING_PACKED;
-	write16(common + R_QUEUE_SELECT, index);
-	CHECK(read16(common + R_QUEUE_SIZE) >= size);
-	CHECK(read16(common + R_QUEUE_ENABLE) == 0);
-	write16(common + R_QUEUE_SIZE, size);
-	write16(common + R_QUEUE_VECTOR, entry);
-	CHECK(read16(common + R_QUEUE_VECTOR) == entry);
-	write_address(common + R_QUEUE_DESC, q->desc);
-	write_address(common + R_QUEUE_DRIVER, &q->avail);
-	write_address(common + R_QUEUE_DEVICE, &q->used);
-	q->notify = dev->notify +
-		    read16(common + R_QUEUE_NOTIFY_OFF) * dev->notify_step;
-	write16(common + R_QUEUE_ENABLE, 1);
-	CHECK(read16(common + R_QUEUE_ENABLE) == 1);
+	reg_write(dev, R_QUEUE_SELECT, index);
+	CHECK(reg_read(dev, R_QUEUE_SIZE) >= size);
+	CHECK(reg_read(dev, R_QUEUE_ENABLE) == 0);
+	reg_write(dev, R_QUEUE_SIZE, size);
+	if (!dev->mmio)
+		queue_setup_pci(q, entry);
+	write_address(dev, R_QUEUE_DESC, q->desc);
+	write_address(dev, R_QUEUE_DRIVER, &q->avail);
+	write_address(dev, R_QUEUE_DEVICE, &q->used);
+	reg_write(dev, R_QUEUE_ENABLE, 1);
+	CHECK(reg_read(dev, R_QUEUE_ENABLE) == 1);
 }
 
 static void set_desc(struct desc *d, const volatile void *addr, u32 len,
@@ -330,7 +431,7 @@ void queue_add(struct queue *q, u32 slot, u32 type, u64 sector, void *data,
 
 void queue_kick(struct queue *q)
 {
-	write16(q->notify, q->index);
+	device_kick(q->dev, q->notify, q->index);
 }
 
 void queue_kick_port(struct queue *q)

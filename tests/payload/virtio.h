@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * A driver for virtio-blk over PCI (virtio 1.2, 4.1), as small as it can be: it
- * polls, uses each descriptor for a fixed purpose, and lets cases do harm.
+ * A driver for virtio-blk over PCI or MMIO (virtio 1.2, 4.1, 4.2), as small as it
+ * can be: it polls, uses each descriptor for a fixed purpose, and lets cases do
+ * harm.  With "transport=mmio" on the command line all disks are on MMIO.
  */
 #ifndef PAYLOAD_VIRTIO_H
 #define PAYLOAD_VIRTIO_H
@@ -52,7 +53,7 @@
 #define EVENT_DESC 2
 #define NO_VECTOR 0xffff
 
-/* Common configuration registers: offsets in 4.1.4.3 */
+/* Registers by their offsets in 4.1.4.3, on MMIO, too: reg_read(), reg_write() */
 #define R_DEVICE_FEATURE_SELECT 0x00
 #define R_DEVICE_FEATURE 0x04
 #define R_DRIVER_FEATURE_SELECT 0x08
@@ -71,8 +72,18 @@
 #define R_QUEUE_DEVICE 0x30
 #define R_QUEUE_RESET 0x3a
 
+/* Registers of MMIO alone: 4.2.2 */
+#define M_MAGIC 0x00
+#define M_VERSION 0x04
+#define M_DEVICE 0x08
+#define M_NOTIFY 0x50
+#define M_INTERRUPT_STATUS 0x60
+#define M_INTERRUPT_ACK 0x64
+#define M_CONFIG 0x100
+
 /* Configuration space: offsets in 5.2.4 */
 #define C_WRITEBACK 32
+#define C_NUM_QUEUES 34
 #define C_MAX_DISCARD_SECTORS 36
 #define C_MAX_DISCARD_SEG 40
 #define C_MAX_WRITE_ZEROES_SECTORS 48
@@ -138,7 +149,7 @@ struct queue {
 	u16 index;
 	u16 size;
 	u16 submitted;
-	u32 notify;		/* address */
+	u32 notify;		/* address; on MMIO the same for all */
 	bool use_indirect;
 	bool is_packed;
 	/* Packed: descriptors since the start, and what was used of them. */
@@ -151,6 +162,8 @@ struct queue {
 };
 
 struct device {
+	u32 mmio;		/* address; 0: on PCI, as what follows */
+	u32 mmio_gsi;
 	u8 slot;
 	u32 bar[6];		/* the low halves: all are below 4 GiB */
 	u32 common, isr, config, notify, notify_step;	/* addresses */
@@ -166,6 +179,13 @@ struct device {
 void device_find(struct device *dev, u32 n);
 /* Addresses anew, after BARs were moved. */
 void device_map(struct device *dev);
+/* A register of the width that it has there. */
+u32 reg_read(const struct device *dev, u32 reg);
+void reg_write(const struct device *dev, u32 reg, u32 value);
+/* Have configuration changes interrupt by @vector, on MMIO all events. */
+void device_route(struct device *dev, u8 vector);
+/* A kick of queue @index at its address. */
+void device_kick(const struct device *dev, u32 notify, u16 index);
 void device_reset(struct device *dev);
 u64 device_offered(const struct device *dev);
 /*
