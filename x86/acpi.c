@@ -401,19 +401,21 @@ static u32 acpi_xsdt_build(struct acpi_area *area, unsigned int ncpus)
 	return acpi_address(area, table);
 }
 
-int acpi_build(const struct guest_memory *mem, unsigned int ncpus)
+int acpi_build(const struct guest_memory *mem, unsigned int ncpus, u32 slots)
 {
+	__le32 *slots_word = guest_ptr(mem, X86_ACPI_SLOTS_ADDR, sizeof(slots));
 	struct acpi_area area = {
 		.base = guest_ptr(mem, X86_ACPI_ADDR, X86_ACPI_SIZE),
 	};
 	struct acpi_rsdp *rsdp;
 
 	assert(ncpus >= 1 && ncpus <= X86_CPUS_MAX);
-	if (!area.base) {
+	if (!area.base || !slots_word) {
 		log_error("--mem: no room for the ACPI tables; give 2M or more");
 		return -ENOMEM;
 	}
 	memset(area.base, 0, X86_ACPI_SIZE);
+	*slots_word = cpu_to_le32(slots);
 	/* First, since a guest that is not told searches for it (5.2.5.1). */
 	rsdp = acpi_alloc(&area, sizeof(*rsdp), 16);
 	memcpy(rsdp->signature, "RSD PTR ", sizeof(rsdp->signature));

@@ -112,20 +112,15 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 			})
 		}
 
-		// virtio-mmio, X86_MMIO_SLOTS_ADDR and arch_mmio_slot(): a slot
-		// without a device has no MagicValue (virtio 1.2, 4.2.2), and
-		// then is not present
-		OperationRegion (VIOR, SystemMemory, 0xE1000000, 0x8000)
-		Field (VIOR, DWordAcc, NoLock, Preserve)
-		{
-			VIM0, 32, Offset (0x1000), VIM1, 32,
-			Offset (0x2000), VIM2, 32, Offset (0x3000), VIM3, 32,
-			Offset (0x4000), VIM4, 32, Offset (0x5000), VIM5, 32,
-			Offset (0x6000), VIM6, 32, Offset (0x7000), VIM7, 32
-		}
+		// virtio-mmio, X86_MMIO_SLOTS_ADDR and arch_mmio_slot(); which
+		// of them there are acpi.c says at X86_ACPI_SLOTS_ADDR.  (Their
+		// registers do not say it: Linux would map them as cached, and
+		// its driver could not map them again.)
+		OperationRegion (VIOR, SystemMemory, 0x000FFFFC, 4)
+		Field (VIOR, DWordAcc, NoLock, Preserve) { VIOM, 32 }
 		Method (VSTA, 1)
 		{
-			If (LEqual (Arg0, 0x74726976)) { Return (0x0F) }
+			If (And (VIOM, ShiftLeft (1, Arg0))) { Return (0x0F) }
 			Return (0)
 		}
 
@@ -133,7 +128,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 0)
-			Method (_STA) { Return (VSTA (VIM0)) }
+			Method (_STA) { Return (VSTA (0)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1000000, 0x0200)
@@ -146,7 +141,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 1)
-			Method (_STA) { Return (VSTA (VIM1)) }
+			Method (_STA) { Return (VSTA (1)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1001000, 0x0200)
@@ -159,7 +154,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 2)
-			Method (_STA) { Return (VSTA (VIM2)) }
+			Method (_STA) { Return (VSTA (2)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1002000, 0x0200)
@@ -172,7 +167,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 3)
-			Method (_STA) { Return (VSTA (VIM3)) }
+			Method (_STA) { Return (VSTA (3)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1003000, 0x0200)
@@ -185,7 +180,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 4)
-			Method (_STA) { Return (VSTA (VIM4)) }
+			Method (_STA) { Return (VSTA (4)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1004000, 0x0200)
@@ -198,7 +193,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 5)
-			Method (_STA) { Return (VSTA (VIM5)) }
+			Method (_STA) { Return (VSTA (5)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1005000, 0x0200)
@@ -211,7 +206,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 6)
-			Method (_STA) { Return (VSTA (VIM6)) }
+			Method (_STA) { Return (VSTA (6)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1006000, 0x0200)
@@ -224,7 +219,7 @@ DefinitionBlock ("", "DSDT", 2, "LKVM", "LKVMDSDT", 0x00000001)
 		{
 			Name (_HID, "LNRO0005")
 			Name (_UID, 7)
-			Method (_STA) { Return (VSTA (VIM7)) }
+			Method (_STA) { Return (VSTA (7)) }
 			Name (_CRS, ResourceTemplate ()
 			{
 				Memory32Fixed (ReadWrite, 0xE1007000, 0x0200)

@@ -351,10 +351,22 @@ void arch_devices_exit(struct vm *vm)
 	vm->arch = NULL;
 }
 
+/* Those where a device answers, a bit each. */
+static u32 mmio_slots(const struct vm *vm)
+{
+	struct arch_mmio_slot slot;
+	u32 slots = 0;
+
+	for (unsigned int i = 0; arch_mmio_slot(i, &slot); i++)
+		if (bus_claimed(&vm->mmio, slot.addr))
+			slots |= 1u << i;
+	return slots;
+}
+
 int arch_boot(struct vm *vm, const struct boot_spec *boot)
 {
 	struct x86_entry entry;
-	int err = acpi_build(&vm->mem, vm->ncpus);
+	int err = acpi_build(&vm->mem, vm->ncpus, mmio_slots(vm));
 
 	if (!err)
 		err = boot_load(&vm->mem, boot, &entry);

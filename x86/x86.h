@@ -22,7 +22,8 @@ struct vm;
 #define X86_CMDLINE_MAX		0x00010000
 #define X86_EBDA_ADDR		0x0009fc00	/* end of low RAM */
 #define X86_ACPI_ADDR		0x000e0000	/* RSDP and tables: BIOS area */
-#define X86_ACPI_SIZE		0x00020000
+#define X86_ACPI_SIZE		0x0001fffc
+#define X86_ACPI_SLOTS_ADDR	0x000ffffc	/* 32 bits: acpi_build()'s @slots */
 #define X86_KERNEL_ADDR		0x00100000
 #define X86_LOW_RAM_END		0xc0000000	/* the 32-bit hole begins */
 #define X86_PCI_WINDOW		0xc0000000
@@ -56,8 +57,11 @@ struct vm;
 #define X86_IOAPIC_PINS		24
 #define X86_CPUS_MAX		255	/* xAPIC ids; MADT type 0 */
 
-/* acpi.c: write RSDP and tables for @ncpus to X86_ACPI_ADDR.  0 or -errno. */
-int acpi_build(const struct guest_memory *mem, unsigned int ncpus);
+/*
+ * acpi.c: write RSDP and tables for @ncpus to X86_ACPI_ADDR.  Bit i of @slots
+ * tells of a device in slot i of arch_mmio_slot().  0 or -errno.
+ */
+int acpi_build(const struct guest_memory *mem, unsigned int ncpus, u32 slots);
 
 /* cpuid.c: KVM's supported leaves, made right for vCPU @id of @ncpus. */
 int cpuid_init(struct vcpu *vcpu);

@@ -118,7 +118,7 @@ wrong_disks() {
 
 	image "$disk" 1M
 	for key in queues=0 queues=5000 queues=many queue-size=0 queue-size=100 queue-size=2048 \
-		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe discard=unmap irq-delay=soon irq-delay=1001 colour=red nonsense; do
+		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe discard=unmap irq-delay=soon irq-delay=1001 transport=isa colour=red nonsense; do
 		refused "disk key $key" "--disk.*${key%%=*}" -k "$payload" --disk "$disk,$key"
 	done
 	for key in uring native,aio=none THREADS "" 1; do
@@ -134,6 +134,8 @@ wrong_disks() {
 	refused "block-size=4096 on an odd size" "--disk $dir/odd.img: block-size=4096: .*1573888.*truncate" -k "$payload" --disk "$dir/odd.img,block-size=4096"
 	rm -f "$dir/odd.img"
 	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
+	refused "nine disks on MMIO" "--disk null:9M: transport=mmio: .* 8 such disks; use transport=pci" -k "$payload" \
+		$(printf -- '--disk null:%dM,transport=mmio ' {1..9})
 	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
 	refused "no image" "--disk $dir/none: no such file; make" -k "$payload" --disk "$dir/none"
 	refused "empty path" "--disk: no path; give" -k "$payload" --disk ""

@@ -89,7 +89,7 @@ task_zero() {
 	try discard /bin/blkdiscard -o $half /dev/vdb
 }
 
-# The same for a device without MSI-X, whose interrupt has but one line.
+# The same for a device whose interrupt has but one line: without MSI-X, or on MMIO.
 task_intx() {
 	each_cpu
 	say "vectors=$(lines 'virtio0-req\.')"
@@ -138,18 +138,20 @@ task_reload() {
 	done
 }
 
-# Take the device away under load and give it back.
-task_unbind() {
-	driver=/sys/bus/virtio/drivers/virtio_blk
+# unbind NAME DRIVER DEVICE: take the device away under load and give it back
+unbind() {
 	for i in 1 2 3; do
 		for _ in 1 2 3 4; do dd if=/dev/vda of=/dev/null bs=256k iflag=direct 2> /dev/null & done
 		usleep 200000
-		echo virtio0 > $driver/unbind
+		echo "$3" > "/sys/bus/$2/unbind"
 		wait
-		echo virtio0 > $driver/bind
-		try "unbind_$i" direct_read /dev/vda 256
+		echo "$3" > "/sys/bus/$2/bind"
+		try "$1_$i" direct_read /dev/vda 256
 	done
 }
+task_unbind() { unbind unbind virtio/drivers/virtio_blk virtio0; }
+# The same with the transport's driver.
+task_unbind_mmio() { unbind unbind_mmio platform/drivers/virtio-mmio LNRO0005:00; }
 
 # Random read at depth 64, for lkvm's counters.
 task_depth64() {

@@ -24,7 +24,7 @@ generic=$("$scripts/kernel.sh" amd64)
 [ -d "$top/build/cache/fio" ] || "$scripts/fio-tree.sh" "$top/build/cache/fio"
 
 # The same init and programs for all guests; only the generic kernel has ext4 as a module.
-modules=(virtio_pci virtio_blk pvpanic_mmio pvpanic_pci)
+modules=(virtio_pci virtio_mmio virtio_blk pvpanic_mmio pvpanic_pci)
 make_initrd() {
 	"$scripts/mkinitrd.sh" "$1" --init "$here/guest-init.sh" --tree "$top/build/cache/fio" --modules "$2" "${modules[@]}" "${@:3}"
 }

@@ -150,15 +150,17 @@ test_running_guest() {
 	stop TERM 143
 }
 
-test_ext4_root() {
+ext4_root() {
 	cp --sparse=always "$dir/root.img" /scratch/root.img
 	params=root=/dev/vda
-	guest 0 root -c 2 -d /scratch/root.img,queues=2
+	guest 0 root -c 2 -d "/scratch/root.img,queues=2,transport=$1"
 	has 'root=/dev/vda ext4' end
 	/sbin/e2fsck -fn /scratch/root.img > "$log.fsck" 2>&1 || fail "e2fsck: $(tail -n 1 "$log.fsck")"
 	/sbin/debugfs -R 'cat /written' /scratch/root.img 2> /dev/null > "$log.written"
 	check "$(sum "$log.written")" = "$(said md5)"
 }
+test_ext4_root()      { ext4_root pci; }
+test_ext4_root_mmio() { ext4_root mmio; }
 
 # Space that the guest gives back is free on the host, and zeroes are there.
 test_discard() {
@@ -229,6 +231,18 @@ test_disks() {
 	check "$(sum /scratch/b.img)" = "$before"
 }
 
+# Each transport counts by itself, and this guest loads PCI's driver first.
+test_disks_pci_and_mmio() {
+	local disk
+	for disk in a b c d; do image $disk.img 32M; done
+	guest 0 disks,readback -c 2 -d /scratch/a.img,queues=2,serial=first,transport=mmio \
+		-d /scratch/b.img,serial=second -d /scratch/c.img,serial=third,queues=1,transport=mmio \
+		-d /scratch/d.img,serial=fourth
+	has 'vda=65536 ro=0 queues=2 serial=second' 'vdb=65536 ro=0 queues=2 serial=fourth' \
+		'vdc=65536 ro=0 queues=2 serial=first' 'vdd=65536 ro=0 queues=1 serial=third' \
+		readback_vda=good readback_vdb=good readback_vdc=good readback_vdd=good end
+}
+
 test_fewer_queues_than_offered() {
 	image a.img 64M
 	guest 0 mq,readback -c 1 -d /scratch/a.img,queues=4
@@ -240,6 +254,17 @@ test_driver_reload_and_unbind() {
 	guest 0 reload,unbind,readback,mq -c 2 -d /scratch/a.img,queues=2
 	has reload_1=good reload_2=good reload_3=good unbind_1=good unbind_2=good unbind_3=good \
 		readback_vda=good queues=2 end
+}
+
+# One interrupt, the driver taken away on both of its levels, data that stays.
+test_mmio() {
+	image a.img 64M
+	guest 0 mq,intx,reload,unbind,unbind_mmio,verify -c 4 -d /scratch/a.img,queues=4,transport=mmio
+	has queues=4 vectors=0 intx=1 reload_1=good reload_2=good reload_3=good \
+		unbind_1=good unbind_2=good unbind_3=good \
+		unbind_mmio_1=good unbind_mmio_2=good unbind_mmio_3=good \
+		'fio=0 err= *0 ' 'io=.*' end
+	check "$(sum /scratch/a.img)" = "$(said md5)"
 }
 
 test_intx() {

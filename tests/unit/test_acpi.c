@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#define SLOTS 0xa5	/* of virtio-mmio that are there */
 #define MEM_SIZE (2u << 20)
 #define TABLES 7	/* RSDP, XSDT, FACP, APIC, MCFG, FACS, DSDT */
 
@@ -85,7 +86,7 @@ static void find_tables(unsigned int ncpus)
 {
 	u64 rsdp = X86_ACPI_ADDR, xsdt, fadt;
 
-	ck_assert_int_eq(acpi_build(&mem, ncpus), 0);
+	ck_assert_int_eq(acpi_build(&mem, ncpus, SLOTS), 0);
 	ck_assert(!memcmp(ram + rsdp, "RSD PTR ", 8));
 	ck_assert_uint_eq(ram[rsdp + 15], 2);
 	ck_assert_uint_eq(sum(rsdp, 20), 0);
@@ -232,6 +233,7 @@ START_TEST(test_mmio_slots)
 		ck_assert_uint_ne(slot.gsi, X86_COM1_IRQ);
 	}
 	ck_assert_uint_eq(n, 8);
+	ck_assert_uint_eq(get32(X86_ACPI_SLOTS_ADDR), SLOTS);
 }
 END_TEST
 
@@ -251,7 +253,7 @@ END_TEST
 START_TEST(test_no_memory)
 {
 	mem.region[0].size = X86_ACPI_ADDR + X86_ACPI_SIZE - 1;
-	ck_assert_int_eq(acpi_build(&mem, 1), -ENOMEM);
+	ck_assert_int_eq(acpi_build(&mem, 1, 0), -ENOMEM);
 }
 END_TEST
 
