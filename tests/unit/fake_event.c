@@ -49,6 +49,8 @@ static void fake_deliver(const struct fake_irqfd *irqfd)
 	if (irqfd->resamplefd < 0 || !gsi->level)
 		gsi->delivered++;
 	gsi->level = irqfd->resamplefd >= 0;
+	if (fake_kvm.on_delivery)
+		fake_kvm.on_delivery(irqfd->gsi);
 	if (!gsi->routed)
 		return;
 	if (fake_kvm.nsent < FAKE_SENT_MAX)

@@ -44,6 +44,7 @@ struct fake_kvm {
 		unsigned int delivered;
 		bool level;		/* asserted, not ended */
 	} gsi[FAKE_GSIS_MAX];
+	void (*on_delivery)(u32 gsi);	/* lock held */
 	unsigned int routes;		/* calls of irq_msi_route() */
 	unsigned int nsent;		/* messages, the first of them here: */
 	struct fake_message {

@@ -541,6 +541,31 @@ START_TEST(test_interrupt_without_lock)
 }
 END_TEST
 
+static u32 status_at_edge;
+
+static void note_status(u32 gsi)
+{
+	expect(gsi == GSI);
+	status_at_edge = REG(INTERRUPT_STATUS);
+}
+
+/* A handler that runs at once finds the bit. */
+START_TEST(test_interrupt_status_first)
+{
+	drive();
+	fake_kvm.on_delivery = note_status;
+	dev.transport->queue_interrupt(&dev, 0);
+	ck_assert_uint_eq(status_at_edge, 1);
+	SET(INTERRUPT_ACK, 1);
+	dev.transport->config_interrupt(&dev);
+	ck_assert_uint_eq(status_at_edge, 2);
+	dev.transport->queue_interrupt(&dev, 0);
+	ck_assert_uint_eq(status_at_edge, 3);
+	SET(INTERRUPT_ACK, 2);
+	ck_assert_uint_eq(status_at_edge, 1);
+}
+END_TEST
+
 START_TEST(test_no_interrupt)
 {
 	struct virtio_mmio *other;
@@ -631,6 +656,7 @@ static Suite *mmio_suite(void)
 	tcase_add_test(tc, test_interrupt_status);
 	tcase_add_test(tc, test_interrupt_edges);
 	tcase_add_test(tc, test_interrupt_without_lock);
+	tcase_add_test(tc, test_interrupt_status_first);
 	tcase_add_test(tc, test_no_interrupt);
 	tcase_add_test(tc, test_wrong_widths_ignored);
 	tcase_add_test(tc, test_any_value_anywhere);
