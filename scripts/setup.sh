@@ -28,7 +28,8 @@ sparse cppcheck: static checks
 libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
 clang libclang-rt-dev: to fuzz the rings
 gcovr: to see which lines the unit tests run
-strace: to count system calls'
+strace: to count system calls
+xfsprogs: to make and check xfs images'
 [ "$(uname -m)" != ppc64le ] || build="$build
 libfdt-dev: the device tree of guests"
 power='

@@ -80,6 +80,30 @@ task_trim() {
 	try fstrim /bin/fstrim /mnt
 	try umount umount /mnt
 }
+# Each disk's serial number begins with the file system that it gets; all at once.
+task_filesystems() {
+	for disk in /sys/block/vd*; do filesystem "${disk##*/}" & done
+	wait
+}
+filesystem() {
+	serial=$(cat "/sys/block/$1/serial") fs=${serial%%-*} mnt=/tmp/$1
+	case $fs in ext4) force=-F ;; *) force=-f ;; esac
+	mkdir -p "$mnt"
+	say "block_$serial=$(cat "/sys/block/$1/queue/logical_block_size")"
+	try "mkfs_$serial" "mkfs.$fs" -q $force "/dev/$1"
+	try "mount_$serial" mount -t "$fs" "/dev/$1" "$mnt"
+	fio --name="$serial" --filename="$mnt/fio" --size=4M --rw=randwrite --bs=4k --ioengine=libaio \
+		--direct=1 --iodepth=16 --verify=crc32c --verify_fatal=1 > "/tmp/fio.$1" 2>&1
+	say "fio_$serial=$?"
+	dd if=/dev/urandom of="$mnt/kept" bs=64k count=16 2> /dev/null
+	sum=$(md5sum < "$mnt/kept")
+	rm "$mnt/fio"
+	try "fstrim_$serial" /bin/fstrim "$mnt"
+	try "umount_$serial" umount "$mnt"
+	try "again_$serial" mount -t "$fs" "/dev/$1" "$mnt"
+	try "kept_$serial" [ "$(md5sum < "$mnt/kept")" = "$sum" ]
+	try "end_$serial" umount "$mnt"
+}
 # The first half of vdb is zeroed, the other one discarded; by full path, as the
 # shell prefers applets of its own.
 task_zero() {

@@ -30,7 +30,7 @@ make_initrd() {
 }
 make_initrd "$dir/cloud.cpio" "$cloud"
 make_initrd "$dir/generic.cpio" "$generic" ext4
-make_initrd "$dir/tools.cpio" "$cloud" --program /sbin/mkfs.ext4 /sbin/fstrim /sbin/blkdiscard
+make_initrd "$dir/tools.cpio" "$cloud" xfs --program /sbin/mkfs.ext4 /sbin/mkfs.xfs /sbin/fstrim /sbin/blkdiscard
 "$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --file /dev/null:/is-root
 "$scripts/mkdisk.sh" "$dir/scratch.img" 1G
 

@@ -243,6 +243,45 @@ test_disks_pci_and_mmio() {
 		readback_vda=good readback_vdb=good readback_vdc=good readback_vdd=good end
 }
 
+# Every file system on every transport with every block size, and each pair of these,
+# of rings and of backing stores, by eight disks: mkfs, mount, fio's verification,
+# fstrim, and the host's check of what is left.
+rings=(split)	# or (split packed)
+filesystem_disk() {
+	local i=$1 fs bus block backing ring
+	local fss=(ext4 xfs) buses=(pci mmio) blocks=(512 4096) backings=(file loop)
+	fs=${fss[i & 1]} bus=${buses[i >> 1 & 1]} block=${blocks[i >> 2]}
+	backing=${backings[(i ^ i >> 1) & 1]} ring=${rings[((i ^ i >> 2) & 1) % ${#rings[@]}]}
+	image "$i.img" 320M
+	echo "# $fs-$i: $bus, $ring, $block, $backing"
+	file=/scratch/$i.img
+	[ $backing = file ] || file=$(losetup -f --show "$file") || skip "no loop device"
+	keys=queues=2,serial=$fs-$i,transport=$bus,block-size=$block
+	[ $ring = split ] || keys+=,packed=on
+	want+=("block_$fs-$i=$block" "fio_$fs-$i=0" {mkfs,mount,fstrim,umount,again,kept,end}"_$fs-$i=good")
+}
+test_filesystems() {
+	local file keys want=() disks=() i
+	initrd=$dir/tools.cpio stats=$log.json limit=180
+	modprobe loop
+	for i in {0..7}; do
+		filesystem_disk $i
+		disks+=(-d "$file,$keys")
+	done
+	guest 0 filesystems -c 4 "${disks[@]}" --stats "$stats"
+	has "${want[@]}" end
+	check "$(total errors)" = 0
+	check "$(jq '[.disks[] | [.queues[].discards] | add | select(. > 0)] | length' "$stats")" = 8
+	losetup -D
+	for i in 0 2 4 6; do
+		/sbin/e2fsck -fn /scratch/$i.img > "$log.fsck" 2>&1 || fail "e2fsck, $i.img: $(tail -n 1 "$log.fsck")"
+	done
+	for i in 1 3 5 7; do
+		/sbin/xfs_repair -nf /scratch/$i.img > "$log.fsck" 2>&1 || fail "xfs_repair, $i.img: $(tail -n 1 "$log.fsck")"
+	done
+	rm /scratch/[0-7].img
+}
+
 test_fewer_queues_than_offered() {
 	image a.img 64M
 	guest 0 mq,readback -c 1 -d /scratch/a.img,queues=4
