@@ -255,9 +255,9 @@ filesystem_disk() {
 	image "$i.img" 320M
 	echo "# $fs-$i: $bus, $ring, $block, $backing"
 	file=/scratch/$i.img
-	[ $backing = file ] || file=$(losetup -f --show "$file") || skip "no loop device"
+	[ "$backing" = file ] || file=$(losetup -f --show "$file") || skip "no loop device"
 	keys=queues=2,serial=$fs-$i,transport=$bus,block-size=$block
-	[ $ring = split ] || keys+=,packed=on
+	[ "$ring" = split ] || keys+=,packed=on
 	want+=("block_$fs-$i=$block" "fio_$fs-$i=0" {mkfs,mount,fstrim,umount,again,kept,end}"_$fs-$i=good")
 }
 test_filesystems() {
@@ -265,7 +265,7 @@ test_filesystems() {
 	initrd=$dir/tools.cpio stats=$log.json limit=180
 	modprobe loop
 	for i in {0..7}; do
-		filesystem_disk $i
+		filesystem_disk "$i"
 		disks+=(-d "$file,$keys")
 	done
 	guest 0 filesystems -c 4 "${disks[@]}" --stats "$stats"
