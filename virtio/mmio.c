@@ -7,14 +7,14 @@
  * the same eventfd.
  *
  * Interrupts: one for all queues, and edge-triggered.  A level would need a
- * resample for each, an exit and a thread that wakes; and it would tell no
- * more.  Every event sets its bit before it makes an edge of its own, though an
- * earlier one may not be acknowledged yet: whatever the driver was doing, its
- * handler runs once more after the bit was set, or the bit was among those that
- * it acknowledged before it looked at the rings.  If an acknowledgement leaves
- * bits, which would keep a level up, it makes an edge, too.  The interrupt
- * controller drops edges while the pin is masked; Linux masks it where it runs
- * the handler afterwards.
+ * resample for each, an exit and a thread that wakes, and would tell no more:
+ * every event sets its bit and then makes an edge of its own, though an earlier
+ * one may not be acknowledged yet.  So the driver's handler runs once more after
+ * the bit was set; or it acknowledged the bit with earlier ones, before it looked
+ * at the rings.  If an acknowledgement leaves bits, which would keep a level up,
+ * that makes an edge, too.  The interrupt controller drops edges while the pin
+ * is masked: Linux runs the handler after it has masked it, but not when it moves
+ * the interrupt off a CPU that goes offline; then the next event makes up for it.
  */
 #include "virtio/mmio.h"
 #include "kvm/bus.h"
