@@ -18,13 +18,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 16
+#define DRIVE_KEYS 20
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
 #define POLL_DEFAULT_US 200	/* as KVM's own halt polling */
 #define IRQ_DELAY_US_MAX 1000
 #define IRQ_DELAY_AUTO_US 50
+#define IOPS_BURST_MAX 1000000000
+#define BPS_BURST_MAX (1ull << 40)
 
 /* Alternatives of the keys, in the order of their help. */
 enum { FORMAT_PROBE, FORMAT_RAW };
@@ -87,6 +89,18 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "transport", .kind = OPTION_CHOICE,
 		  .value = &d->transport, .arg = "pci|mmio",
 		  .help = "how the guest reaches the device (pci)" },
+		{ .name = "iops", .kind = OPTION_UINT, .value = &d->iops,
+		  .max = LIMIT_REQUESTS_MAX, .arg = "N",
+		  .help = "requests a second, all queues together (0: no limit)" },
+		{ .name = "iops-burst", .kind = OPTION_UINT,
+		  .value = &d->iops_burst, .max = IOPS_BURST_MAX, .arg = "N",
+		  .help = "requests at once after a pause (0: those of 100 ms)" },
+		{ .name = "bps", .kind = OPTION_SIZE, .value = &d->bps,
+		  .max = LIMIT_BYTES_MAX, .arg = "SIZE",
+		  .help = "bytes read and written a second (0: no limit)" },
+		{ .name = "bps-burst", .kind = OPTION_SIZE,
+		  .value = &d->bps_burst, .max = BPS_BURST_MAX, .arg = "SIZE",
+		  .help = "bytes at once after a pause (0: those of 100 ms)" },
 		{ .name = NULL },
 	};
 
@@ -135,6 +149,16 @@ static int drive_check(const struct drive *d)
 	if (strlen(d->serial) > 20) {
 		log_error("--disk %s: serial %s: longer than 20 characters",
 			  d->path, d->serial);
+		return -EINVAL;
+	}
+	if (d->iops_burst && !d->iops) {
+		log_error("--disk %s: iops-burst %u: there is no limit; give iops=, too",
+			  d->path, d->iops_burst);
+		return -EINVAL;
+	}
+	if (d->bps_burst && !d->bps) {
+		log_error("--disk %s: bps-burst %llu: there is no limit; give bps=, too",
+			  d->path, (unsigned long long)d->bps_burst);
 		return -EINVAL;
 	}
 	return 0;
@@ -253,6 +277,8 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 		.threads = d->threads,
 		.irq_delay_ns = drive_irq_delay(d),
 		.irq_delay_auto = d->irq_delay.index == IRQ_DELAY_AUTO,
+		.limits = { .requests = { d->iops, d->iops_burst },
+			    .bytes = { d->bps, d->bps_burst } },
 	};
 	int err = virtio_blk_new(&d->blk, &vm->mem, d->disk, &params);
 

@@ -67,6 +67,21 @@ static int set_uint(const struct option_spec *s, const char *what,
 	return 0;
 }
 
+static int set_size(const struct option_spec *s, const char *what,
+		    const char *text)
+{
+	u64 size;
+
+	if (!parse_size(text, &size) || size < s->min || size > s->max) {
+		log_error("%s %s: not a size from %llu to %llu; write it like 512K, 100M or 2G",
+			  what, text, (unsigned long long)s->min,
+			  (unsigned long long)s->max);
+		return -EINVAL;
+	}
+	*(u64 *)s->value = size;
+	return 0;
+}
+
 static int set_flag(const struct option_spec *s, const char *what,
 		    const char *text)
 {
@@ -128,6 +143,8 @@ static int option_set(const struct option_spec *s, const char *what,
 		return 0;
 	case OPTION_UINT:
 		return set_uint(s, what, text);
+	case OPTION_SIZE:
+		return set_size(s, what, text);
 	case OPTION_CHOICE:
 		return set_choice(s, what, text);
 	case OPTION_CALL:

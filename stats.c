@@ -57,6 +57,8 @@ static const struct counter queue_counters[] = {
 	QUEUE("batches", batches),
 	QUEUE("held", held),
 	QUEUE("held_in_vain", held_in_vain),
+	QUEUE("throttled", throttled),
+	QUEUE("throttled_ns", throttled_ns),
 	QUEUE("publications", publications),
 	QUEUE("interrupts", interrupts),
 	QUEUE("interrupts_suppressed", suppressed),

@@ -36,6 +36,8 @@ struct drive {
 	struct option_choice poll;
 	struct option_choice irq_delay;
 	struct option_choice transport;
+	unsigned int iops, iops_burst;	/* 0: no limit, the default burst */
+	u64 bps, bps_burst;
 
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;

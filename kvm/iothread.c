@@ -213,6 +213,14 @@ static void iothread_preempted(struct iothread *t, u64 now, u64 lost)
 	t->poll_rest_until = now + POLL_REST * lost;
 }
 
+static bool iothread_rests(const struct iothread *t)
+{
+	iothread_for_each(c, t)
+		if (c->resting)
+			return true;
+	return false;
+}
+
 /*
  * Stay awake for a while, in which kicks stay off, looking at all rings.
  * Returns whether to go on with the loop, not to sleep.
@@ -222,7 +230,7 @@ static bool iothread_poll(struct iothread *t)
 	bool always = t->poll.always, worked = false;
 	u64 start, last, now;
 
-	if (!always && !t->poll_ns)
+	if (!always && (!t->poll_ns || iothread_rests(t)))
 		return false;
 	counter_add(&t->stats.polls, 1);
 	start = last = now = now_ns();

@@ -270,15 +270,76 @@ static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
 	}
 }
 
+/* Take what there is.  Bounded: what fails here and now uses up no slot. */
+static unsigned int blk_take_some(struct blk_queue *q, u64 now)
+{
+	unsigned int n = 0;
+
+	while (n < q->depth && q->nfree && blk_take(q, now))
+		n++;
+	return n;
+}
+
+/* What the limits count: not flushes, nor what has no data on the disk. */
+static struct limit_amount blk_counted(const struct blk_queue *q)
+{
+	const struct virtio_blk_stats *s = &q->stats;
+
+	return (struct limit_amount){
+		.requests = s->reads + s->writes + s->discards +
+			    s->write_zeroes + s->secure_erases,
+		.bytes = s->read_bytes + s->written_bytes,
+	};
+}
+
+/* Whether the limit leaves the requests in the ring, to be looked at in time. */
+static bool blk_throttled(struct blk_queue *q, u64 now)
+{
+	u64 wait = limit_wait(&q->share, now);
+
+	if (wait) {
+		q->client.patience = wait;
+		q->client.resting = true;
+		if (!q->throttled_since) {
+			q->throttled_since = now;
+			counter_add(&q->stats.throttled, 1);
+		}
+	} else if (q->throttled_since) {
+		blk_throttle_end(q, now);
+	}
+	return wait;
+}
+
+/* iops=, bps=: as many as the disk's limits have room for. */
+static unsigned int blk_take_limited(struct blk_queue *q, u64 now)
+{
+	const struct limit_amount before = blk_counted(q);
+	struct limit_amount taken = { 0 }, sum;
+	unsigned int n = 0;
+
+	if (blk_throttled(q, now))
+		return 0;
+	while (n < q->depth && q->nfree &&
+	       limit_allows(&q->share, now, &taken) && blk_take(q, now)) {
+		sum = blk_counted(q);
+		taken.requests = sum.requests - before.requests;
+		taken.bytes = sum.bytes - before.bytes;
+		n++;
+	}
+	limit_pay(&q->share, now, &taken);
+	return n;
+}
+
 static bool blk_take_all(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
-	bool idle = blk_queue_idle(q);
-	unsigned int n = 0;
+	bool idle = blk_queue_idle(q) && !q->throttled_since;
+	unsigned int n;
 	int waiting;
 	u64 now;
 
 	c->patience = 0;
+	c->resting = false;
 	if (!q->active || read_once(&q->blk->dev.broken))
 		return false;
 	virtqueue_kicks_off(&q->vq);
@@ -288,9 +349,7 @@ static bool blk_take_all(struct iothread_client *c)
 	if (!waiting || c->patience)
 		return false;
 	now = iothread_now(q->thread);
-	/* Bounded: requests that fail here and now use up no slot. */
-	while (n < q->depth && q->nfree && blk_take(q, now))
-		n++;
+	n = q->share.limit ? blk_take_limited(q, now) : blk_take_some(q, now);
 	if (n)
 		blk_count_batch(q, idle, n);
 	return n;
@@ -389,14 +448,18 @@ static void blk_publish(struct iothread_client *c)
 	}
 }
 
-/* With all requests in flight, a completion looks for more, not a kick. */
+/*
+ * With all requests in flight, a completion looks for more, not a kick; where a
+ * limit leaves some in the ring, time does.
+ */
 static bool blk_sleep(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
 
 	if (q->irq.wanted)	/* published since run */
 		return true;
-	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree)
+	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree ||
+	    c->resting)
 		return false;
 	return virtqueue_kicks_on(&q->vq,
 				  c->patience ? (u16)q->pace.want : 1);

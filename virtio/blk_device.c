@@ -66,6 +66,8 @@ static void blk_queue_stop(void *arg)
 
 	q->active = false;
 	q->stopping = true;
+	if (q->throttled_since)
+		blk_throttle_end(q, iothread_now(q->thread));
 }
 
 static void blk_stop(struct virtio_device *dev, unsigned int index)
@@ -237,6 +239,8 @@ static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
 
 	q->blk = blk;
 	q->thread = params->threads[index % params->nthreads];
+	if (limit_wanted(&params->limits))
+		q->share.limit = &blk->limit;
 	q->client.ops = &virtio_blk_queue_ops;
 	q->client.fd = blk->dev.queues[index].kick_fd;
 	sem_init(&q->drained, 0, 0);
@@ -252,16 +256,18 @@ static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
 int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 		   struct disk *disk, const struct virtio_blk_params *params)
 {
-	struct virtio_blk *blk = calloc(1, sizeof(*blk));
+	struct virtio_blk *blk = aligned_alloc(128, sizeof(*blk));
 	size_t size = params->nqueues * sizeof(struct blk_queue);
 	int err;
 
 	if (!blk)
 		return log_no_memory();
+	memset(blk, 0, sizeof(*blk));
 	blk->disk = disk;
 	blk->readonly = disk_info(disk)->readonly;
 	blk->irq_delay_ns = params->irq_delay_ns;
 	blk->irq_delay_auto = params->irq_delay_auto;
+	limit_init(&blk->limit, &params->limits);
 	blk->dev.ops = &blk_device_ops;
 	blk->dev.mem = mem;
 	blk->dev.name = params->name;

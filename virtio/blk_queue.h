@@ -6,11 +6,13 @@
 #ifndef LKVM_VIRTIO_BLK_QUEUE_H
 #define LKVM_VIRTIO_BLK_QUEUE_H
 
+#include "barrier.h"
 #include "disk/disk.h"
 #include "kvm/iothread.h"
 #include "virtio/blk.h"
 #include "virtio/blk_buffers.h"
 #include "virtio/device.h"
+#include "virtio/limit.h"
 #include "virtio/pace.h"
 #include <linux/virtio_blk.h>
 #include <semaphore.h>
@@ -52,6 +54,8 @@ struct blk_queue {
 	u16 depth;
 	u16 peak;		/* most in flight since none was */
 	struct pace pace;
+	struct limit_share share;
+	u64 throttled_since;	/* ns: requests are left for the limit, 0: none */
 	struct blk_irq irq;
 	u64 kicks_seen;		/* wake-ups up to the last batch */
 	struct virtio_blk_stats stats;
@@ -70,6 +74,7 @@ struct virtio_blk {
 	u64 irq_delay_ns;
 	bool irq_delay_auto;
 	struct virtio_blk_config config;
+	struct limit limit;
 	struct blk_queue *queues;
 };
 
@@ -90,6 +95,12 @@ void blk_end(struct blk_request *req, u8 status, u32 written);
 static inline bool blk_queue_idle(const struct blk_queue *q)
 {
 	return q->nfree == q->depth;
+}
+
+static inline void blk_throttle_end(struct blk_queue *q, u64 now)
+{
+	counter_add(&q->stats.throttled_ns, now - q->throttled_since);
+	q->throttled_since = 0;
 }
 
 static inline void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,

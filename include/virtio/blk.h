@@ -9,6 +9,7 @@
 #define LKVM_VIRTIO_BLK_H
 
 #include "endian.h"
+#include "virtio/limit.h"
 
 struct disk;
 struct disk_queue;
@@ -29,6 +30,7 @@ struct virtio_blk_params {
 	struct iothread **threads;	/* queue q runs on q modulo nthreads */
 	u64 irq_delay_ns;		/* longest wait before an interrupt */
 	bool irq_delay_auto;		/* the wait is learnt, up to irq_delay_ns */
+	struct limit_params limits;
 };
 
 #define VIRTIO_BLK_LATENCIES 36		/* powers of two of ns: up to a minute */
@@ -55,6 +57,8 @@ struct virtio_blk_stats {
 	u64 delayed;		/* interrupts that waited for more completions */
 	u64 held;		/* batches for which more were waited for */
 	u64 held_in_vain;	/* and fewer came */
+	u64 throttled;		/* times that requests were left for a limit */
+	u64 throttled_ns;	/* and how long */
 	/* [i]: requests that took 2^i to 2^(i+1) ns, from pop to completion */
 	u64 latency[VIRTIO_BLK_LATENCIES];
 };
