@@ -27,6 +27,7 @@ int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp)
 		return log_no_memory();
 	vcpu->vm = vm;
 	vcpu->id = id;
+	pthread_mutex_init(&vcpu->lock, NULL);
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	if (vcpu->fd < 0) {
 		err = -errno;
@@ -65,6 +66,7 @@ void vcpu_free(struct vcpu *vcpu)
 		munmap(vcpu->run, vcpu->run_size);
 	if (vcpu->fd >= 0)
 		close(vcpu->fd);
+	pthread_mutex_destroy(&vcpu->lock);
 	free(vcpu);
 }
 
@@ -131,6 +133,14 @@ static void vcpu_exit(struct vcpu *vcpu)
 	}
 }
 
+/* Sleep until the guest may go on; it is told that its clock stood still. */
+static void vcpu_wait(struct vcpu *vcpu)
+{
+	vm_wait_resumed(vcpu->vm);
+	/* Else its watchdogs bite.  Refused where guests have no kvmclock. */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 static void *vcpu_main(void *arg)
 {
 	struct vcpu *vcpu = arg;
@@ -143,6 +153,8 @@ static void *vcpu_main(void *arg)
 
 	arch_vcpu_wait(vcpu);
 	while (!vm_ended(vcpu->vm)) {
+		if (vm_paused(vcpu->vm))
+			vcpu_wait(vcpu);
 		if (ioctl(vcpu->fd, KVM_RUN, 0) == 0) {
 			vcpu_exit(vcpu);
 		} else if (errno != EINTR && errno != EAGAIN) {
@@ -180,7 +192,10 @@ void vcpu_pause(struct vcpu *vcpu)
 {
 	pid_t tid;
 
+	pthread_mutex_lock(&vcpu->lock);
+	vcpu->pauses++;
 	write_once(&vcpu->run->immediate_exit, 1);
+	pthread_mutex_unlock(&vcpu->lock);
 	full_fence();	/* with vcpu_main() */
 	tid = read_once(&vcpu->tid);
 	if (tid)
@@ -190,7 +205,10 @@ void vcpu_pause(struct vcpu *vcpu)
 /* An ask_stop() that is undone by this comes again. */
 void vcpu_resume(struct vcpu *vcpu)
 {
-	write_once(&vcpu->run->immediate_exit, 0);
+	pthread_mutex_lock(&vcpu->lock);
+	if (!--vcpu->pauses)
+		write_once(&vcpu->run->immediate_exit, 0);
+	pthread_mutex_unlock(&vcpu->lock);
 }
 
 bool vcpu_stopped(struct vcpu *vcpu)

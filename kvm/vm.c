@@ -53,6 +53,8 @@ int vm_init(struct vm *vm, unsigned int ncpus, u64 mem_size, bool hugepages)
 	vm->ncpus = ncpus;
 	vm->fd = -1;
 	vm->kvm_fd = -1;
+	pthread_mutex_init(&vm->pause_lock, NULL);
+	pthread_cond_init(&vm->resumed, NULL);
 	vm->end_fd = event_new();
 	if (vm->end_fd < 0) {
 		log_error("cannot create an eventfd: %s; raise the limit of open files (ulimit -n)",
@@ -152,6 +154,56 @@ enum vm_end vm_ended(const struct vm *vm)
 	return (enum vm_end)(u32)load_acquire(&vm->end);
 }
 
+void vm_pause(struct vm *vm, const char *why)
+{
+	bool paused;
+
+	pthread_mutex_lock(&vm->pause_lock);
+	paused = vm->paused || vm_ended(vm);
+	write_once(&vm->paused, true);
+	for (unsigned int i = 0; !paused && i < vm->ncpus; i++)
+		vcpu_pause(vm->vcpus[i]);
+	pthread_mutex_unlock(&vm->pause_lock);
+	if (!paused)
+		log_error("%s; the guest is paused: mend that and resume it by kill -USR2 %d",
+			  why, getpid());
+}
+
+bool vm_resume(struct vm *vm)
+{
+	bool paused;
+
+	pthread_mutex_lock(&vm->pause_lock);
+	paused = vm->paused;
+	write_once(&vm->paused, false);
+	for (unsigned int i = 0; paused && i < vm->ncpus; i++)
+		vcpu_resume(vm->vcpus[i]);
+	pthread_cond_broadcast(&vm->resumed);
+	pthread_mutex_unlock(&vm->pause_lock);
+	return paused;
+}
+
+bool vm_paused(const struct vm *vm)
+{
+	return read_once(&vm->paused);
+}
+
+void vm_wait_resumed(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause_lock);
+	while (vm->paused && !vm_ended(vm))
+		pthread_cond_wait(&vm->resumed, &vm->pause_lock);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
+/* Those who wait see that it has ended. */
+static void vm_wake_waiting(struct vm *vm)
+{
+	pthread_mutex_lock(&vm->pause_lock);
+	pthread_cond_broadcast(&vm->resumed);
+	pthread_mutex_unlock(&vm->pause_lock);
+}
+
 void vm_watch(struct vm *vm, int fd, short events, void (*ready)(void *ctx),
 	      void *ctx)
 {
@@ -225,6 +277,7 @@ enum vm_end vm_run(struct vm *vm, int *detail)
 	}
 	while (!vm_ended(vm))
 		vm_poll(vm);
+	vm_wake_waiting(vm);
 	vm_stop_cpus(vm);
 	*detail = (int)(vm->end >> 32);
 	return vm_ended(vm);

@@ -21,6 +21,8 @@ struct vcpu {
 	pthread_t thread;
 	pid_t tid;		/* the thread's own, 0: not there yet */
 	bool started;
+	pthread_mutex_t lock;
+	unsigned int pauses;	/* that are not resumed; under the lock */
 };
 
 int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp);
@@ -37,8 +39,9 @@ void vcpu_ask_stop(struct vcpu *vcpu);
 bool vcpu_stopped(struct vcpu *vcpu);
 
 /*
- * Any thread, but one at a time for a vCPU: keep it out of the guest until
+ * Any thread, and several: keep it out of the guest until each has called
  * vcpu_resume().  An ioctl on its fd then does not have to wait for the guest.
+ * The vCPU is busy meanwhile; to let it sleep is vm_pause()'s.
  */
 void vcpu_pause(struct vcpu *vcpu);
 void vcpu_resume(struct vcpu *vcpu);

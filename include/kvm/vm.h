@@ -10,6 +10,7 @@
 #include "kvm/bus.h"
 #include "kvm/event.h"
 #include "kvm/memory.h"
+#include <pthread.h>
 
 struct console;
 struct pci_host;
@@ -46,6 +47,9 @@ struct vm {
 
 	int end_fd;		/* wakes the main loop */
 	u64 end;		/* enum vm_end | detail << 32, set once */
+	pthread_mutex_t pause_lock;
+	pthread_cond_t resumed;	/* or ended */
+	bool paused;		/* vCPUs stay out of the guest */
 	unsigned int nwatches;
 	struct vm_watch {
 		int fd;
@@ -75,6 +79,18 @@ enum vm_end vm_run(struct vm *vm, int *detail);
 /* End the guest's life.  Any thread; the first reason stays. */
 void vm_end(struct vm *vm, enum vm_end end, int detail);
 enum vm_end vm_ended(const struct vm *vm);
+
+/*
+ * Any thread: have all vCPUs leave the guest and sleep until vm_resume(), and say
+ * why, with one line; nothing if it is paused already.  I/O threads, timeouts and
+ * signals go on.  A vCPU that serves an exit does that first: do not wait for it.
+ */
+void vm_pause(struct vm *vm, const char *why);
+/* Any thread.  Returns whether the guest was paused. */
+bool vm_resume(struct vm *vm);
+bool vm_paused(const struct vm *vm);
+/* For vCPUs: until the guest is resumed or has ended. */
+void vm_wait_resumed(struct vm *vm);
 
 /*
  * Call @ready(@ctx) on the main thread whenever poll(2) finds @events on @fd.
