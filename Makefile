@@ -34,8 +34,8 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # In data-path order: guest kick, ring, request, disk; then the machine.
 LIB_OBJS := kvm/event.o kvm/iothread.o
-LIB_OBJS += virtio/virtqueue.o virtio/split.o virtio/packed.o
-LIB_OBJS += virtio/blk.o virtio/blk_other.o virtio/pace.o virtio/limit.o
+LIB_OBJS += virtio/virtqueue.o virtio/split.o virtio/packed.o virtio/pace.o
+LIB_OBJS += virtio/blk.o virtio/blk_other.o virtio/blk_error.o virtio/limit.o
 LIB_OBJS += disk/disk.o disk/merge.o disk/aio.o disk/aio_context.o
 LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o
 LIB_OBJS += disk/image.o disk/image_lock.o disk/format.o disk/erase.o

@@ -43,12 +43,25 @@ static int run_make_cmdline(struct run *run)
 	return 0;
 }
 
+/* What failed is tried again when the guest runs: it may fail and pause it again. */
+static void run_resume(struct run *run)
+{
+	if (!vm_resume(&run->vm))
+		return;
+	for (unsigned int i = 0; i < run->attached; i++)
+		drive_retry(&run->drives[i]);
+}
+
 static void run_signalled(void *ctx)
 {
 	struct run *run = ctx;
 	struct signalfd_siginfo info;
 
-	if (read(run->signal_fd, &info, sizeof(info)) == sizeof(info))
+	if (read(run->signal_fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo == SIGUSR2)
+		run_resume(run);
+	else
 		vm_end(&run->vm, VM_SIGNAL, (int)info.ssi_signo);
 }
 
@@ -60,8 +73,8 @@ static void run_timed_out(void *ctx)
 }
 
 /*
- * From here on the signals that end lkvm are read from a file descriptor by
- * the main loop; threads inherit the mask.
+ * From here on the signals that end lkvm, and the one that resumes the guest, are
+ * read from a file descriptor by the main loop; threads inherit the mask.
  */
 static int run_watch_signals(struct run *run)
 {
@@ -75,6 +88,8 @@ static int run_watch_signals(struct run *run)
 		if (inherited.sa_handler != SIG_IGN)	/* nohup(1) */
 			sigaddset(&set, ending[i]);
 	}
+	signal(SIGUSR2, SIG_DFL);
+	sigaddset(&set, SIGUSR2);
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGXFSZ, SIG_IGN);	/* ulimit -f: the guest gets an error */
 	pthread_sigmask(SIG_BLOCK, &set, NULL);

@@ -18,7 +18,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 20
+#define DRIVE_KEYS 22
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
@@ -101,6 +101,12 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "bps-burst", .kind = OPTION_SIZE,
 		  .value = &d->bps_burst, .max = BPS_BURST_MAX, .arg = "SIZE",
 		  .help = "bytes at once after a pause (0: those of 100 ms)" },
+		{ .name = "rerror", .kind = OPTION_CHOICE, .value = &d->rerror,
+		  .arg = "report|stop|ignore",
+		  .help = "the host fails a read: the guest is told or paused (report)" },
+		{ .name = "werror", .kind = OPTION_CHOICE, .value = &d->werror,
+		  .arg = "report|stop|ignore|enospc",
+		  .help = "it fails a write; enospc: paused without space (report)" },
 		{ .name = NULL },
 	};
 
@@ -265,6 +271,11 @@ static int drive_plug_mmio(struct drive *d, struct vm *vm)
 			       slot.addr, slot.gsi);
 }
 
+static void drive_pause(void *ctx, const char *why)
+{
+	vm_pause(ctx, why);
+}
+
 static int drive_new_device(struct drive *d, struct vm *vm)
 {
 	const struct virtio_blk_params params = {
@@ -279,6 +290,12 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 		.irq_delay_auto = d->irq_delay.index == IRQ_DELAY_AUTO,
 		.limits = { .requests = { d->iops, d->iops_burst },
 			    .bytes = { d->bps, d->bps_burst } },
+		.on_error = {
+			.read = (enum virtio_blk_policy)d->rerror.index,
+			.write = (enum virtio_blk_policy)d->werror.index,
+			.pause = drive_pause,
+			.ctx = vm,
+		},
 	};
 	int err = virtio_blk_new(&d->blk, &vm->mem, d->disk, &params);
 
@@ -354,6 +371,11 @@ int drive_start(struct drive *d)
 			return err;
 	}
 	return 0;
+}
+
+void drive_retry(struct drive *d)
+{
+	virtio_blk_retry(d->blk);
 }
 
 /* The reset waits for what is in flight: the host's disk may still write. */

@@ -53,6 +53,8 @@ static const struct counter queue_counters[] = {
 	QUEUE("discarded_bytes", discarded_bytes),
 	QUEUE("zeroed_bytes", zeroed_bytes),
 	QUEUE("errors", errors),
+	QUEUE("kept", kept),
+	QUEUE("ignored", ignored),
 	QUEUE("kicks_suppressed", kicks_suppressed),
 	QUEUE("batches", batches),
 	QUEUE("held", held),

@@ -170,7 +170,7 @@ void disk_queue_free(struct disk_queue *q)
 static inline void disk_check_range(const struct disk_queue *q,
 				    const struct disk_req *req)
 {
-	assert(!((req->offset | req->len) & SECTOR_MASK));
+	assert(!((req->offset + req->len) & SECTOR_MASK));
 	assert(req->len <= q->disk->info.size &&
 	       req->offset <= q->disk->info.size - req->len);
 }

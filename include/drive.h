@@ -38,6 +38,7 @@ struct drive {
 	struct option_choice transport;
 	unsigned int iops, iops_burst;	/* 0: no limit, the default burst */
 	u64 bps, bps_burst;
+	struct option_choice rerror, werror;
 
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;
@@ -58,6 +59,8 @@ int drive_attach(struct drive *d, struct vm *vm);
 /* The vCPUs have stopped.  drive_stop() first. */
 void drive_detach(struct drive *d);
 int drive_start(struct drive *d);
+/* Try again what failed and paused the guest. */
+void drive_retry(struct drive *d);
 /* The vCPUs have stopped: complete what is in flight, end the threads. */
 void drive_stop(struct drive *d);
 

@@ -73,48 +73,15 @@ void blk_end(struct blk_request *req, u8 status, u32 written)
 	blk_complete(req, status, written);
 }
 
-static void blk_complain(struct blk_queue *q, const struct disk_req *disk,
-			 int err)
-{
-	static const char *const verbs[] = {
-		[DISK_READ] = "read",
-		[DISK_WRITE] = "write",
-		[DISK_FLUSH] = "flush",
-		[DISK_DISCARD] = "discard",
-		[DISK_WRITE_ZEROES] = "zeroing",
-		[DISK_SECURE_ERASE] = "secure erasure",
-	};
-
-	if (__atomic_exchange_n(&q->blk->complained, true, __ATOMIC_RELAXED))
-		return;
-	log_error("%s: host %s of %llu bytes at %llu failed: %s; the guest gets I/O errors (told once)",
-		  q->blk->dev.name, verbs[disk->op],
-		  (unsigned long long)disk->len,
-		  (unsigned long long)disk->offset, strerror(-err));
-}
-
-/* That the host cannot is no failure of its own. */
-static u8 blk_failed(struct blk_queue *q, const struct disk_req *disk, int err)
-{
-	if (err == -EOPNOTSUPP && disk->op == DISK_SECURE_ERASE)
-		return VIRTIO_BLK_S_UNSUPP;
-	if (err != -ECANCELED)	/* by a reset */
-		blk_complain(q, disk, err);
-	return VIRTIO_BLK_S_IOERR;
-}
-
 static void blk_done(struct disk_req *disk, int err)
 {
 	struct blk_request *req = (struct blk_request *)disk;
-	u8 status = VIRTIO_BLK_S_OK;
-	u32 written = 0;
 
-	if (err) {
-		status = blk_failed(req->queue, disk, err);
-	} else if (disk->op == DISK_READ) {
-		written = (u32)disk->len;
-	}
-	blk_complete(req, status, written);
+	if (err)
+		blk_failed(req, err);
+	else
+		blk_complete(req, VIRTIO_BLK_S_OK,
+			     disk->op == DISK_READ ? (u32)req->writable : 0);
 }
 
 static void blk_read(struct blk_request *req, u64 sector,

@@ -68,6 +68,7 @@ static void blk_queue_stop(void *arg)
 	q->stopping = true;
 	if (q->throttled_since)
 		blk_throttle_end(q, iothread_now(q->thread));
+	blk_give_up(q);
 }
 
 static void blk_stop(struct virtio_device *dev, unsigned int index)
@@ -268,6 +269,7 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 	blk->irq_delay_ns = params->irq_delay_ns;
 	blk->irq_delay_auto = params->irq_delay_auto;
 	limit_init(&blk->limit, &params->limits);
+	blk->on_error = params->on_error;
 	blk->dev.ops = &blk_device_ops;
 	blk->dev.mem = mem;
 	blk->dev.name = params->name;
@@ -308,6 +310,18 @@ void virtio_blk_free(struct virtio_blk *blk)
 	free(blk->queues);
 	virtio_device_exit(&blk->dev);
 	free(blk);
+}
+
+static void blk_queue_retry(void *arg)
+{
+	blk_retry(arg);
+}
+
+void virtio_blk_retry(struct virtio_blk *blk)
+{
+	for (unsigned int i = 0; i < blk->dev.nqueues; i++)
+		iothread_call(blk->queues[i].thread, blk_queue_retry,
+			      &blk->queues[i]);
 }
 
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk)

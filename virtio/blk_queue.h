@@ -29,6 +29,7 @@ struct blk_request {
 	struct virtqueue_chain chain;
 	u64 writable;		/* bytes before the status */
 	u64 start;		/* ns: when it was popped */
+	struct blk_request *next_kept;
 };
 
 /* Interrupt moderation, see blk_interrupt(). */
@@ -57,6 +58,7 @@ struct blk_queue {
 	struct limit_share share;
 	u64 throttled_since;	/* ns: requests are left for the limit, 0: none */
 	struct blk_irq irq;
+	struct blk_request *kept;	/* failed, and not to be completed so */
 	u64 kicks_seen;		/* wake-ups up to the last batch */
 	struct virtio_blk_stats stats;
 	struct iothread *thread;
@@ -75,6 +77,7 @@ struct virtio_blk {
 	bool irq_delay_auto;
 	struct virtio_blk_config config;
 	struct limit limit;
+	struct virtio_blk_on_error on_error;
 	struct blk_queue *queues;
 };
 
@@ -90,6 +93,12 @@ void blk_other(struct blk_request *req, u32 type, struct buffers out,
 	       struct buffers in);
 /* blk.c: complete it; @written bytes at the start of its buffers hold data. */
 void blk_end(struct blk_request *req, u8 status, u32 written);
+
+/* blk_error.c: the host failed it. */
+void blk_failed(struct blk_request *req, int err);
+/* What was kept is tried again, or completed with an error. */
+void blk_retry(struct blk_queue *q);
+void blk_give_up(struct blk_queue *q);
 
 /* Whether no request is in flight. */
 static inline bool blk_queue_idle(const struct blk_queue *q)

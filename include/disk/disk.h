@@ -55,7 +55,11 @@ struct disk_req {
 	u32 niov;
 	u64 offset;		/* bytes, multiple of 512; offset + len <= size */
 	u64 len;		/* bytes, multiple of 512, sum of iov */
-	struct iovec *iov;	/* the disk may change it, and what is behind it ... */
+	/*
+	 * The disk cuts off its front what it transferred.  What is left of a
+	 * request that failed may be staged again, whole sectors or not.
+	 */
+	struct iovec *iov;	/* the disk may use what is behind it ... */
 	struct iovec *iov_end;	/* ... up to here */
 	struct disk_req *merged; /* the disk's: the next that goes with it ... */
 	struct disk_queue *queue; /* ... and where */

@@ -20,6 +20,22 @@ struct virtio_device;
 
 #define VIRTIO_BLK_QUEUE_SIZE_MIN 4	/* seg_max is the size less 2 */
 
+/* What a failure of the host becomes (rerror=, werror=). */
+enum virtio_blk_policy {
+	VIRTIO_BLK_REPORT,	/* IOERR for the guest */
+	VIRTIO_BLK_STOP,	/* the request is kept, and the guest paused */
+	VIRTIO_BLK_IGNORE,	/* OK for the guest; unread data are zeroes */
+	VIRTIO_BLK_ENOSPC,	/* without space, or quota, STOP; else REPORT */
+};
+
+struct virtio_blk_on_error {
+	enum virtio_blk_policy read;
+	enum virtio_blk_policy write;	/* and all else that changes the disk */
+	/* For STOP, on an I/O thread; virtio_blk_retry() is the way back. */
+	void (*pause)(void *ctx, const char *why);
+	void *ctx;
+};
+
 struct virtio_blk_params {
 	const char *name;		/* "vda" */
 	const char *serial;		/* up to 20 bytes, GET_ID */
@@ -31,6 +47,7 @@ struct virtio_blk_params {
 	u64 irq_delay_ns;		/* longest wait before an interrupt */
 	bool irq_delay_auto;		/* the wait is learnt, up to irq_delay_ns */
 	struct limit_params limits;
+	struct virtio_blk_on_error on_error;
 };
 
 #define VIRTIO_BLK_LATENCIES 36		/* powers of two of ns: up to a minute */
@@ -49,6 +66,8 @@ struct virtio_blk_stats {
 	u64 discarded_bytes;	/* erased securely, too */
 	u64 zeroed_bytes;
 	u64 errors;		/* completed with IOERR or UNSUPP */
+	u64 kept;		/* failures that paused the guest */
+	u64 ignored;		/* failures that it was not told of */
 	u64 batches;		/* looks at the avail ring that found requests */
 	u64 publications;	/* of the used index */
 	u64 interrupts;		/* sent */
@@ -72,6 +91,9 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 		   struct disk *disk, const struct virtio_blk_params *params);
 /* The threads have stopped. */
 void virtio_blk_free(struct virtio_blk *blk);
+
+/* Try again what was kept.  Any thread but those of the device. */
+void virtio_blk_retry(struct virtio_blk *blk);
 
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk);
 const struct virtio_blk_stats *virtio_blk_stats(const struct virtio_blk *blk,
