@@ -142,6 +142,7 @@ image() { rm -f "$1"; truncate -s "$2" "$1"; }
 same() { [ "$2" = "$3" ] || echo " $1: $3, not $2."; }
 
 source tests/payload/guests.sh
+source tests/payload/host.sh
 source tests/payload/ring3.sh
 source tests/payload/wrong.sh
 source tests/payload/figures.sh
@@ -169,6 +170,8 @@ else
 	machine_guests
 	disk_guests
 	ending_guests
+	host_guests
+	limit_guests
 	ring3_guests
 	wrong_files
 	wrong_options
