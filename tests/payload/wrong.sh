@@ -118,7 +118,7 @@ wrong_disks() {
 
 	image "$disk" 1M
 	for key in queues=0 queues=5000 queues=many queue-size=0 queue-size=100 queue-size=2048 \
-		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe discard=unmap irq-delay=soon irq-delay=1001 transport=isa colour=red nonsense; do
+		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe discard=unmap irq-delay=soon irq-delay=1001 transport=isa iops=-1 iops=20000000 iops=1K iops-burst=10 bps=1X bps=200G bps-burst=1M rerror=enospc rerror=1 werror=pause colour=red nonsense; do
 		refused "disk key $key" "--disk.*${key%%=*}" -k "$payload" --disk "$disk,$key"
 	done
 	for key in uring native,aio=none THREADS "" 1; do

@@ -68,6 +68,9 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.transport.index, 0);	/* pci */
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_NONE);
 	ck_assert_uint_eq(d.block_size.index, 2);	/* the host's */
+	ck_assert_uint_eq(d.iops | d.iops_burst | d.bps | d.bps_burst, 0);
+	ck_assert_uint_eq(d.rerror.index, VIRTIO_BLK_REPORT);
+	ck_assert_uint_eq(d.werror.index, VIRTIO_BLK_REPORT);
 	drive_forget(&d);
 	ck_assert_ptr_null(d.text);
 }
@@ -78,7 +81,8 @@ START_TEST(test_every_key)
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
 	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off,"
-	      "packed=on,transport=mmio");
+	      "packed=on,transport=mmio,iops=5000,iops-burst=100,"
+	      "bps=100M,bps-burst=1G");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
@@ -92,6 +96,10 @@ START_TEST(test_every_key)
 	ck_assert(d.packed);
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_DIRECTSYNC);
 	ck_assert_uint_eq(d.transport.index, 1);
+	ck_assert_uint_eq(d.iops, 5000);
+	ck_assert_uint_eq(d.iops_burst, 100);
+	ck_assert_uint_eq(d.bps, 100u << 20);
+	ck_assert_uint_eq(d.bps_burst, 1u << 30);
 	drive_forget(&d);
 }
 END_TEST
@@ -126,6 +134,27 @@ START_TEST(test_cache_names)
 	ck_assert_int_eq(drive_attach(&d, &vm), 0);
 	ck_assert_str_eq(disk_info(d.disk)->cache, names[_i]);
 	drive_detach(&d);
+}
+END_TEST
+
+/* The same of rerror= and werror=, and virtio-blk's. */
+START_TEST(test_error_names)
+{
+	static const char *const names[] = { "report", "stop", "ignore",
+					     "enospc" };
+	char text[64];
+
+	for (int i = 0; i < 4; i++) {
+		snprintf(text, sizeof(text), "x,werror=%s,rerror=%s", names[i],
+			 names[i % 3]);
+		parse(text);
+		ck_assert_uint_eq(d.werror.index, (unsigned int)i);
+		ck_assert_uint_eq(d.rerror.index, (unsigned int)i % 3);
+		drive_forget(&d);
+	}
+	ck_assert_int_eq(VIRTIO_BLK_STOP, 1);
+	ck_assert_int_eq(VIRTIO_BLK_IGNORE, 2);
+	ck_assert_int_eq(VIRTIO_BLK_ENOSPC, 3);
 }
 END_TEST
 
@@ -193,10 +222,21 @@ START_TEST(test_refused)
 	parse_refused("x,discard=unmap", "discard", "unmap", "on or off");
 	parse_refused("x,irq-delay=1001", "irq-delay 1001", "off|auto|US",
 		      "1 to 1000");
+	parse_refused("x,iops=many", "iops many", "0 to 10000000");
+	parse_refused("x,iops=10000001", "iops 10000001", "0 to 10000000");
+	parse_refused("x,iops-burst=5", "iops-burst 5", "give iops=");
+	parse_refused("x,bps=fast", "bps fast", "100M");
+	parse_refused("x,bps=101G", "bps 101G", "107374182400");
+	parse_refused("x,bps-burst=1M", "bps-burst 1048576", "give bps=");
+	parse_refused("x,rerror=enospc", "rerror enospc", "report|stop|ignore");
+	parse_refused("x,werror=panic", "werror panic",
+		      "report|stop|ignore|enospc");
 	parse_refused("x,ro=maybe", "ro", "maybe", "on or off");
 	parse_refused("x,rw", "unknown key", "rw", "queues", "queue-size",
 		      "iothreads", "ro", "block-size", "serial", "lock", "aio",
-		      "cache", "poll", "merge", "discard", "irq-delay");
+		      "cache", "poll", "merge", "discard", "irq-delay",
+		      "iops", "iops-burst", "bps", "bps-burst", "rerror",
+		      "werror");
 	parse_refused("", "path");
 	parse_refused(",ro", "path");
 }
@@ -431,6 +471,7 @@ int main(void)
 
 	tcase_add_test(tc, test_defaults);
 	tcase_add_test(tc, test_every_key);
+	tcase_add_test(tc, test_error_names);
 	tcase_add_test(tc, test_names);
 	tcase_add_test(tc, test_ranges);
 	tcase_add_test(tc, test_refused);

@@ -478,12 +478,14 @@ struct guest {
 	unsigned int taken;
 	unsigned int armed;		/* sleep() ran so often */
 	u64 patience;			/* asked for each time */
+	bool resting;
 };
 
 static bool guest_take(struct iothread_client *c)
 {
 	struct guest *g = (struct guest *)c;
 
+	c->resting = read_once(&g->resting);
 	if (!read_once(&g->offered))
 		return false;
 	write_once(&g->offered, false);
@@ -495,7 +497,7 @@ static bool guest_sleep(struct iothread_client *c)
 {
 	struct guest *g = (struct guest *)c;
 
-	c->patience = g->patience;
+	c->patience = read_once(&g->patience);
 	write_once(&g->armed, g->armed + 1);
 	return read_once(&g->offered);
 }
@@ -656,6 +658,32 @@ START_TEST(test_patience)
 }
 END_TEST
 
+/* One that wants no polling gets none, though it paid, and is looked after. */
+START_TEST(test_resting)
+{
+	const struct iothread_poll poll = { .max_ns = 50000000 };
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, &poll);
+	unsigned int n = 0;
+	u64 polls;
+
+	while (n < test_scale(20000)) {
+		ck_assert(guest_offer(&g, true, ++n));
+		if (n > 500 && THREAD_STAT(t, polls_found))
+			break;
+	}
+	write_once(&g.resting, true);
+	write_once(&g.patience, 1000000);
+	ck_assert(guest_offer(&g, true, ++n));
+	usleep(100000);		/* the last poll is over */
+	polls = THREAD_STAT(t, polls);
+	for (unsigned int i = 0; i < 20; i++)
+		ck_assert(guest_offer(&g, false, ++n));
+	ck_assert_uint_eq(THREAD_STAT(t, polls), polls);
+	guest_stop(&g, t);
+}
+END_TEST
+
 static u64 clock_reads[3];
 
 static bool read_clock(struct iothread_client *c)
@@ -802,6 +830,7 @@ int main(void)
 	tcase_add_test(tc, test_poll_adaptive);
 	tcase_add_test(tc, test_poll_shrinks_to_zero);
 	tcase_add_test(tc, test_patience);
+	tcase_add_test(tc, test_resting);
 	tcase_add_test(tc, test_clock);
 	tcase_add_test(tc, test_stop_idle_and_again);
 	tcase_add_test(tc, test_stop_while_busy);
