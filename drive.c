@@ -18,7 +18,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 22
+#define DRIVE_KEYS 16
+#define LIMIT_KEYS 6
+#define ALL_KEYS (DRIVE_KEYS + LIMIT_KEYS)
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
@@ -34,6 +36,34 @@ enum { POLL_OFF, POLL_ADAPTIVE, POLL_ALWAYS, POLL_MAX_US };
 enum { IRQ_DELAY_OFF, IRQ_DELAY_AUTO, IRQ_DELAY_US };
 enum { BLOCK_512, BLOCK_4096, BLOCK_OF_HOST };	/* the last one by default */
 enum { TRANSPORT_PCI, TRANSPORT_MMIO };
+
+/* Of limits and of errors of the host. */
+static void drive_limit_keys(struct drive *d, struct option_spec *keys)
+{
+	const struct option_spec table[LIMIT_KEYS + 1] = {
+		{ .name = "iops", .kind = OPTION_UINT, .value = &d->iops,
+		  .max = LIMIT_REQUESTS_MAX, .arg = "N",
+		  .help = "requests a second, all queues together (0: no limit)" },
+		{ .name = "iops-burst", .kind = OPTION_UINT,
+		  .value = &d->iops_burst, .max = IOPS_BURST_MAX, .arg = "N",
+		  .help = "requests at once after a pause (0: those of 100 ms)" },
+		{ .name = "bps", .kind = OPTION_SIZE, .value = &d->bps,
+		  .max = LIMIT_BYTES_MAX, .arg = "SIZE",
+		  .help = "bytes read and written a second (0: no limit)" },
+		{ .name = "bps-burst", .kind = OPTION_SIZE,
+		  .value = &d->bps_burst, .max = BPS_BURST_MAX, .arg = "SIZE",
+		  .help = "bytes at once after a pause (0: those of 100 ms)" },
+		{ .name = "rerror", .kind = OPTION_CHOICE, .value = &d->rerror,
+		  .arg = "report|stop|ignore",
+		  .help = "the host fails a read: the guest is told or paused (report)" },
+		{ .name = "werror", .kind = OPTION_CHOICE, .value = &d->werror,
+		  .arg = "report|stop|ignore|enospc",
+		  .help = "it fails a write; enospc: paused without space (report)" },
+		{ .name = NULL },
+	};
+
+	memcpy(keys, table, sizeof(table));
+}
 
 static void drive_keys(struct drive *d, struct option_spec *keys)
 {
@@ -89,33 +119,16 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "transport", .kind = OPTION_CHOICE,
 		  .value = &d->transport, .arg = "pci|mmio",
 		  .help = "how the guest reaches the device (pci)" },
-		{ .name = "iops", .kind = OPTION_UINT, .value = &d->iops,
-		  .max = LIMIT_REQUESTS_MAX, .arg = "N",
-		  .help = "requests a second, all queues together (0: no limit)" },
-		{ .name = "iops-burst", .kind = OPTION_UINT,
-		  .value = &d->iops_burst, .max = IOPS_BURST_MAX, .arg = "N",
-		  .help = "requests at once after a pause (0: those of 100 ms)" },
-		{ .name = "bps", .kind = OPTION_SIZE, .value = &d->bps,
-		  .max = LIMIT_BYTES_MAX, .arg = "SIZE",
-		  .help = "bytes read and written a second (0: no limit)" },
-		{ .name = "bps-burst", .kind = OPTION_SIZE,
-		  .value = &d->bps_burst, .max = BPS_BURST_MAX, .arg = "SIZE",
-		  .help = "bytes at once after a pause (0: those of 100 ms)" },
-		{ .name = "rerror", .kind = OPTION_CHOICE, .value = &d->rerror,
-		  .arg = "report|stop|ignore",
-		  .help = "the host fails a read: the guest is told or paused (report)" },
-		{ .name = "werror", .kind = OPTION_CHOICE, .value = &d->werror,
-		  .arg = "report|stop|ignore|enospc",
-		  .help = "it fails a write; enospc: paused without space (report)" },
 		{ .name = NULL },
 	};
 
 	memcpy(keys, table, sizeof(table));
+	drive_limit_keys(d, keys + DRIVE_KEYS);
 }
 
 void drive_help(void)
 {
-	struct option_spec keys[DRIVE_KEYS + 1];
+	struct option_spec keys[ALL_KEYS + 1];
 	struct drive d;
 
 	drive_keys(&d, keys);
@@ -172,7 +185,7 @@ static int drive_check(const struct drive *d)
 
 int drive_parse(struct drive *d, const char *text, unsigned int index)
 {
-	struct option_spec keys[DRIVE_KEYS + 1];
+	struct option_spec keys[ALL_KEYS + 1];
 	int err;
 
 	memset(d, 0, sizeof(*d));
