@@ -172,7 +172,8 @@ static const char *blk_handle(struct blk_request *req)
 }
 
 /* Take one request.  Returns whether there was one. */
-static bool blk_take(struct blk_queue *q, u64 now)
+static inline __attribute__((always_inline)) bool
+blk_take(struct blk_queue *q, u64 now)
 {
 	struct blk_request *req = blk_request_get(q);
 	const char *malformed = NULL;
@@ -238,11 +239,12 @@ static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
 }
 
 /* Take what there is.  Bounded: what fails here and now uses up no slot. */
-static unsigned int blk_take_some(struct blk_queue *q, u64 now)
+static unsigned int blk_take_some(struct blk_queue *q, u64 now,
+				  unsigned int most)
 {
 	unsigned int n = 0;
 
-	while (n < q->depth && q->nfree && blk_take(q, now))
+	while (n < most && q->nfree && blk_take(q, now))
 		n++;
 	return n;
 }
@@ -286,8 +288,8 @@ static unsigned int blk_take_limited(struct blk_queue *q, u64 now)
 
 	if (blk_throttled(q, now))
 		return 0;
-	while (n < q->depth && q->nfree &&
-	       limit_allows(&q->share, now, &taken) && blk_take(q, now)) {
+	while (n < q->depth && limit_allows(&q->share, now, &taken) &&
+	       blk_take_some(q, now, 1)) {
 		sum = blk_counted(q);
 		taken.requests = sum.requests - before.requests;
 		taken.bytes = sum.bytes - before.bytes;
@@ -316,7 +318,8 @@ static bool blk_take_all(struct iothread_client *c)
 	if (!waiting || c->patience)
 		return false;
 	now = iothread_now(q->thread);
-	n = q->share.limit ? blk_take_limited(q, now) : blk_take_some(q, now);
+	n = q->share.limit ? blk_take_limited(q, now) :
+			     blk_take_some(q, now, q->depth);
 	if (n)
 		blk_count_batch(q, idle, n);
 	return n;
