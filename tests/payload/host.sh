@@ -142,6 +142,13 @@ host_guests() {
 	on_small "werror=ignore: no room, the guest is not told" full_and_told ignore "lost=1"
 	on_small "paused: SIGTERM" full_and_ended 143 TERM --cpus 2
 	on_small "paused: timeout" full_and_ended 124 "" --timeout 2
+	if wanted "SIGUSR2 to a guest that runs"; then
+		start spin --disk "null:16M" || true
+		kill -USR2 "$pid"
+		sleep 0.2
+		finish
+		if [ "$status" -eq 143 ] && [ ! -s "$err" ]; then pass; else fails "status $status"; fi
+	fi
 	changed "image vanishes under the guest" 0 'rm "$disk"' "again=1" ""
 	changed "image grows under the guest" 0 'truncate -s 4M "$disk"' "again=1" ""
 	changed "image shrinks under the guest: zeroes" 0 'truncate -s 256K "$disk"' "zero=32 again=1" ",rerror=stop,werror=stop"
@@ -151,23 +158,43 @@ host_guests() {
 	broken_device "rerror=stop: device fails, mended, resumed" 1 rerror=stop "again=1" mended
 }
 
-# limited NAME KEYS CASE READS MS: so many reads more take so much longer, but for
-# 2 %; on a busy machine the guest may be slower than it is allowed to be
+# time_more READS CASE KEYS: how much longer so many reads more take; sets $more
+time_more() {
+	local n began took=()
+
+	for n in 1600 $((1600 + $1)); do
+		began=$(date +%s%N)
+		guest "steady reads=$n $2" --disk "null:16M,queues=1,$3" --stats "$dir/limit.json"
+		took+=($((($(date +%s%N) - began) / 1000000)))
+		[ -z "$(verdict 0 0)" ] || took[-1]=0
+	done
+	more=$((took[1] - took[0]))
+}
+
+# limited NAME KEYS CASE READS MS: so many reads take so long, but for 2 %, and at
+# most that much less by the burst of the first 10 ms; longer only on a busy machine
 limited() {
-	local keys=$2 case=$3 reads=$4 ms=$5 n wrong="" began took=()
+	local more least=$(($5 * 98 / 100 - 10)) most=$(($5 * 11 / 10))
 
 	wanted "$1" || return 0
-	for n in 1600 $((1600 + reads)); do
-		began=$(date +%s%N)
-		guest "steady reads=$n $case" --disk "null:16M,queues=1,$keys" --stats "$dir/limit.json"
-		took+=($((($(date +%s%N) - began) / 1000000)))
-		wrong+=$(verdict 0 0)
+	for _ in 1 2 3; do	# the start of a guest takes now more, now less
+		time_more "$4" "$3" "$2"
+		note "$more ms for $4 reads, $5 are right"
+		if [ "$more" -ge "$least" ] && [ "$more" -le "$most" ]; then break; fi
 	done
-	note "$((took[1] - took[0])) ms"
-	[ $((took[1] - took[0])) -ge $((ms * 98 / 100 - 30)) ] || wrong+=" $((took[1] - took[0])) ms, not $ms."
-	[ $((took[1] - took[0])) -le $((ms * 14 / 10)) ] || wrong+=" $((took[1] - took[0])) ms, not $ms."
-	grep -q '"throttled": [1-9]' "$dir/limit.json" || wrong+=" nothing was throttled."
-	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	if [ "$more" -lt "$least" ]; then
+		fails "$more ms, not $5"
+	elif [ "$more" -gt "$most" ]; then
+		if awk -v cpus="$(nproc)" '{ exit $1 < 2 * cpus }' /proc/loadavg; then
+			skip "others need this machine: load $(cut -d' ' -f1 /proc/loadavg)"
+		else
+			fails "$more ms, not $5"
+		fi
+	elif ! grep -q '"throttled": [1-9]' "$dir/limit.json"; then
+		fails "nothing was throttled"
+	else
+		pass
+	fi
 }
 
 limit_guests() {
