@@ -17,6 +17,7 @@
 
 static struct vm vm;
 static unsigned int rounds[CPUS];	/* in the guest */
+static unsigned int out;		/* so many wait outside */
 
 static void setup(void)
 {
@@ -30,8 +31,11 @@ static void *cpu(void *arg)
 	unsigned int *count = arg;
 
 	while (!vm_ended(&vm)) {
-		if (vm_paused(&vm))
+		if (vm_paused(&vm)) {
+			__atomic_fetch_add(&out, 1, __ATOMIC_SEQ_CST);
 			vm_wait_resumed(&vm);
+			__atomic_fetch_sub(&out, 1, __ATOMIC_SEQ_CST);
+		}
 		write_once(count, *count + 1);
 		usleep(100);
 	}
@@ -75,7 +79,8 @@ START_TEST(test_pause)
 		rig_capture_end(&c);
 		rig_expect_line(&c, "vda: no room", "paused", pid);
 		ck_assert(vm_paused(&vm));
-		usleep(50000);
+		while (read_once(&out) < CPUS)
+			usleep(1000);
 		before = sum();
 		usleep(50000);
 		ck_assert_uint_eq(sum(), before);
@@ -83,7 +88,7 @@ START_TEST(test_pause)
 			break;
 		ck_assert(vm_resume(&vm));
 		ck_assert(!vm_resume(&vm));
-		while (sum() == before)
+		while (sum() == before || read_once(&out))
 			usleep(1000);
 	}
 	vm_end(&vm, VM_TIMEOUT, 0);
