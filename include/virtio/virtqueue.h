@@ -4,10 +4,10 @@
  * the driver has negotiated; nobody else needs to know which.
  *
  * A virtqueue belongs to one thread.  Only virtqueue.c, split.c, packed.c and
- * what is here reads or writes a guest ring; everything in it is hostile: each index and descriptor is read once,
- * checked, and handed out as host memory.  Popped chains are given back by
- * virtqueue_push() in any order; the guest sees them when virtqueue_publish()
- * shows them all at once, once per batch.
+ * what is here read or write a guest ring; everything in it is hostile: each
+ * index and descriptor is read once, checked, and handed out as host memory.
+ * Popped chains are given back by virtqueue_push() in any order; the guest sees
+ * them when virtqueue_publish() shows them all at once, once per batch.
  */
 #ifndef LKVM_VIRTIO_VIRTQUEUE_H
 #define LKVM_VIRTIO_VIRTQUEUE_H

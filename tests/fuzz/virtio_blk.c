@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Fuzzes virtqueues, split and packed, and block requests: virtio/virtqueue.c,
- * split.c, packed.c, blk.c, blk_device.c and device.c as they are, on a null or a faulty
- * disk, against a driver whose every step is drawn from the input.
+ * split.c, packed.c, blk.c, blk_device.c and device.c as they are, on a null or
+ * a faulty disk, against a driver whose every step is drawn from the input.
  *
  * The input sets up a device, then it is a list of steps: well-formed requests,
  * descriptors, avail entries and indices of any kind, bytes anywhere in guest
