@@ -61,6 +61,14 @@ payload() {
 	[ $got -eq "$want" ] || fail "exit status $got, not $want: $(cat "$log" "$log.err")"
 }
 
+# cases NAME...: of the payload guest in tests/payload/power, each passes
+cases() {
+	for case; do
+		payload 0 payload.elf -m 64M -c 2 -d null:16M,queues=2,poll=off --stats "$log.json" --params case="$case"
+		[ "$(cat "$log")" = PASS ] || fail "$case: $(cat "$log")"
+	done
+}
+
 # refused TEXT OPTION...: lkvm says so, in one line, and runs nothing
 refused() {
 	text=$1 got=0; shift
@@ -191,6 +199,43 @@ test_wrong_input() {
 	refused "--cpus 33" -k "$linux" -c 33
 	refused "--kernel $linux.*--mem" -k "$linux" -m 32M
 	refused "--kernel $linux.none" -k "$linux.none"
+}
+
+# Without an operating system: tests/payload/power.
+test_payload_xics() { cases ipi priorities other_cpu sources; }
+test_payload_kicks() { cases kick moved; }
+test_payload_interrupts() { cases msix intx; }
+test_payload_hostile() { cases hcalls config msi_services cpus rtas; }
+
+# KVM itself reads the arguments of each service, and gives up where it cannot.
+test_payload_unreadable_rtas() {
+	for case in rtas_nowhere rtas_counts; do
+		payload 126 payload.elf -m 64M -c 2 -d null:16M,queues=2 --params case=$case
+		check "$(wc -l < "$log.err")" = 1
+		grep -q "guest died on vCPU 0: KVM_RUN" "$log.err" || fail "$(cat "$log.err")"
+	done
+}
+
+# case_exits CASE: sets $count to how often it came out to user space
+case_exits() {
+	echo 'hist:keys=reason' > "$event/trigger"
+	cases "$1"
+	count=$(awk '/hitcount: *[0-9]/ { sub(/.*hitcount: */, ""); n += $1 } END { print n + 0 }' "$event/hist")
+	echo '!hist:keys=reason' > "$event/trigger"
+	echo "# $1: $count exits to user space; $(total kicks) kicks, $(total interrupts) interrupts"
+	check "$(total kicks)" -eq 1000
+	check "$(total interrupts)" -eq 1000
+}
+
+# 1000 requests, each with its kick and its interrupt: not an exit for any.
+test_payload_fast_path() {
+	event=/sys/kernel/debug/tracing/events/kvm/kvm_userspace_exit
+	[ -e "$event/hist" ] || skip "no histogram of trace events"
+	case_exits kicks
+	check "$count" -gt 50
+	check "$count" -lt 200
+	case_exits kicks_intx
+	check "$count" -gt 1000
 }
 
 # Last: it takes KVM-HV away.  Debian has no kvm_pr to stay instead.

@@ -43,6 +43,7 @@ mkdir -p "$dir"
 
 powerpc64le-linux-gnu-gcc -mbig -mabi=elfv2 -nostdlib -static -Wl,--build-id=none,-Ttext=0x100,-e,_start \
 	-o "$dir/modes.elf" "$here/power-modes.S"
+"$top/tests/payload/power/build.sh" "$dir/payload.elf"
 
 # TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
