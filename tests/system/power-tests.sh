@@ -65,7 +65,7 @@ payload() {
 cases() {
 	for case; do
 		payload 0 payload.elf -m 64M -c 2 -d null:16M,queues=2,poll=off --stats "$log.json" --params case="$case"
-		[ "$(cat "$log")" = PASS ] || fail "$case: $(cat "$log")"
+		[ "$(cat "$log" "$log.err")" = PASS ] || fail "$case: $(cat "$log" "$log.err")"
 	done
 }
 
@@ -204,8 +204,8 @@ test_wrong_input() {
 # Without an operating system: tests/payload/power.
 test_payload_xics() { cases ipi priorities other_cpu sources; }
 test_payload_kicks() { cases kick moved; }
-test_payload_interrupts() { cases msix intx; }
-test_payload_hostile() { cases hcalls config msi_services cpus rtas; }
+test_payload_interrupts() { cases msix intx fallback; }
+test_payload_hostile() { cases hcalls config msi_services cpus rtas meanwhile; }
 
 # KVM itself reads the arguments of each service, and gives up where it cannot.
 test_payload_unreadable_rtas() {
@@ -223,7 +223,7 @@ case_exits() {
 	count=$(awk '/hitcount: *[0-9]/ { sub(/.*hitcount: */, ""); n += $1 } END { print n + 0 }' "$event/hist")
 	echo '!hist:keys=reason' > "$event/trigger"
 	echo "# $1: $count exits to user space; $(total kicks) kicks, $(total interrupts) interrupts"
-	check "$(total kicks)" -eq 1000
+	check "$(total kicks)" -ge 100	# a busy queue needs few
 	check "$(total interrupts)" -eq 1000
 }
 

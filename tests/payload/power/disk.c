@@ -120,19 +120,31 @@ static u32 intx_source(void)
  */
 #define SPURIOUS 3
 
+static void intx_drain(void)
+{
+	u32 spurious = 0;
+
+	while (!quiet())
+		CHECK(++spurious <= SPURIOUS);
+}
+
 static void intx_end(u32 source)
 {
-	u32 got, spurious = 0;
+	u32 got;
 
 	for (u32 i = 0; i < 3 * SPURIOUS; i++) {	/* nobody reads ISR */
 		CHECK(WAIT((got = take()) != 0));
 		CHECK_EQ(got, source);
 	}
 	CHECK_EQ(read8(disk.isr), 1);
+	intx_drain();
 	CHECK_EQ(read8(disk.isr), 0);
-	while (!quiet())
-		CHECK(++spurious <= SPURIOUS);
-	CHECK_EQ(read8(disk.isr), 0);
+}
+
+static void intx_enable(bool on)
+{
+	pci_write(disk.slot, PCI_COMMAND,
+		  COMMAND_ON | (on ? 0 : COMMAND_INTX_DISABLE), 2);
 }
 
 static void case_intx(void)
@@ -150,13 +162,42 @@ static void case_intx(void)
 	submit(0, BATCH);
 	CHECK(quiet());
 	q[0].avail.flags = 0;
-	pci_write(disk.slot, PCI_COMMAND, COMMAND_ON | COMMAND_INTX_DISABLE, 2);
+	intx_enable(false);
 	submit(0, 1);
 	CHECK(quiet());
 	CHECK(pci_read(disk.slot, PCI_STATUS, 2) & STATUS_INTERRUPT);
-	pci_write(disk.slot, PCI_COMMAND, COMMAND_ON, 2);
+	intx_enable(true);
 	intx_end(source);
 	CHECK(!(pci_read(disk.slot, PCI_STATUS, 2) & STATUS_INTERRUPT));
+	submit(0, 1);
+	intx_enable(false);	/* while the line is up */
+	intx_drain();
+	intx_enable(true);
+	intx_end(source);
+}
+
+/* Without MSI-X there is INTx, until it is back. */
+static void case_fallback(void)
+{
+	u32 source, none[2];
+
+	disk_start(true);
+	source = intx_source();
+	CHECK_EQ(set_xive(source, 0, 5), 0);
+	for (u32 i = 0; i < 3; i++) {
+		CHECK_EQ(set_xive(disk.source[1], 0, 5), 0);
+		msix_mask(1, false);
+		submit(0, 1);
+		CHECK(WAIT(take() == disk.source[1]));
+		CHECK(quiet());
+		CHECK_EQ(read8(disk.isr), 0);
+		CHECK_EQ(rtas("ibm,change-msi",
+			      ARGS(disk.slot << 11, BUID, 4, 0, 1), none, 2), 0);
+		CHECK_EQ(none[0], 0);
+		submit(0, 1);
+		intx_end(source);
+		msix_on();
+	}
 }
 
 /* As kicks, but by a line: its ISR register takes an exit for each. */
@@ -182,6 +223,7 @@ const struct payload_case disk_cases[] = {
 	{ "kicks", case_kicks },
 	{ "msix", case_msix },
 	{ "intx", case_intx },
+	{ "fallback", case_fallback },
 	{ "kicks_intx", case_kicks_intx },
 	{ NULL, NULL },
 };

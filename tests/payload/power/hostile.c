@@ -103,7 +103,7 @@ static void case_cpus(void)
 	CHECK_EQ(call("query-cpu-stopped-state", ARGS(~0u)), RTAS_PARAMETER);
 	CHECK_EQ(rtas("query-cpu-stopped-state", ARGS(1), &state, 1), 0);
 	CHECK_EQ(state, 0);
-	other_begin();
+	other_begin(NULL);
 	CHECK_EQ(call("start-cpu", ARGS(1, 0, 0)), RTAS_HARDWARE);
 	CHECK_EQ(ipi(1, 5), H_SUCCESS);
 	CHECK(WAIT(other.count == 1));
@@ -129,6 +129,12 @@ static void case_rtas(void)
 	CHECK_EQ(hcall(H_RTAS, (u64)&block, 0, 0, 0), H_PARAMETER);
 	block.nret = ~0u;
 	CHECK_EQ(hcall(H_RTAS, (u64)&block, 0, 0, 0), H_PARAMETER);
+	/* The top bits are nothing to KVM. */
+	block.nargs = 0;
+	block.nret = 1;
+	for (u32 bit = 60; bit < 64; bit++)
+		CHECK_EQ(hcall(H_RTAS, (u64)&block | 1ull << bit, 0, 0, 0),
+			 H_PARAMETER);
 	finish();
 }
 
@@ -144,12 +150,56 @@ static void case_rtas_counts(void)
 	hcall(H_RTAS, (u64)block, 0, 0, 0);
 }
 
+static volatile bool enough;
+
+/* MSI-X, INTx and the vector's source: on, off and elsewhere. */
+static void hammer(void)
+{
+	u32 addr = disk.slot << 11, ret[2];
+
+	for (u32 i = 0; !enough; i++) {
+		pci_write(disk.slot, disk.msix + 2, i % 4 << 14, 2);
+		pci_write(disk.slot, PCI_COMMAND,
+			  COMMAND_ON | (i & 8 ? COMMAND_INTX_DISABLE : 0), 2);
+		CHECK_EQ(rtas(CHANGE, ARGS(addr, BUID, 4, i % 5, 1), ret, 2), 0);
+		CHECK_EQ(set_xive(disk.source[1], i % 2, 5), 0);
+		CHECK_EQ(rtas("ibm,int-off", ARGS(disk.source[1]), NULL, 0), 0);
+		CHECK_EQ(rtas("ibm,int-on", ARGS(disk.source[1]), NULL, 0), 0);
+	}
+}
+
+/* Requests are served all the while, and interrupts come when it is over. */
+static void case_meanwhile(void)
+{
+	disk_start(true);
+	msix_mask(1, false);
+	other_begin(hammer);
+	for (u32 i = 0; i < 200; i++) {
+		queue_add(&disk.queue[0], 16);
+		queue_kick(&disk.queue[0]);
+		CHECK_EQ(pci_read(disk.slot, 0, 2), 0x1af4);
+		CHECK(queue_wait(&disk.queue[0]));
+	}
+	enough = true;
+	CHECK(WAIT(other.idle));
+	disk_start(true);
+	CHECK_EQ(set_xive(disk.source[1], 0, 5), 0);
+	msix_mask(1, false);
+	while (!quiet())
+		;		/* what was pending */
+	queue_add(&disk.queue[0], 1);
+	queue_kick(&disk.queue[0]);
+	CHECK(WAIT(take() == disk.source[1]));
+	CHECK(quiet());
+}
+
 const struct payload_case hostile_cases[] = {
 	{ "hcalls", case_hcalls },
 	{ "config", case_config },
 	{ "msi_services", case_msi_services },
 	{ "cpus", case_cpus },
 	{ "rtas", case_rtas },
+	{ "meanwhile", case_meanwhile },
 	{ "rtas_nowhere", case_rtas_nowhere },
 	{ "rtas_counts", case_rtas_counts },
 	{ NULL, NULL },

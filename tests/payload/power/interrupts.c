@@ -60,7 +60,10 @@ void other_main(void);
 void other_main(void)
 {
 	cppr(ALL);
-	other.ready = 1;
+	other.begun = 1;
+	if (other.work)
+		other.work();
+	other.idle = 1;
 	for (;;) {
 		u32 x = xirr(), source = x & 0xffffff;
 
@@ -76,8 +79,9 @@ void other_main(void)
 	}
 }
 
-void other_begin(void)
+void other_begin(void (*work)(void))
 {
+	other.work = work;
 	CHECK_EQ(rtas("start-cpu", ARGS(1, (u32)(u64)cpu_start, 1), NULL, 0), 0);
-	CHECK(WAIT(other.ready));
+	CHECK(WAIT(other.begun));
 }

@@ -123,13 +123,18 @@ bool quiet(void);
 
 s32 set_xive(u32 source, u32 server, u32 priority);
 
-/* The other vCPU: it cedes, takes each interrupt, counts, and cedes again. */
+/*
+ * The other vCPU: does its work, if any, and then cedes, takes each interrupt,
+ * counts it, and cedes again.
+ */
 struct other {
-	volatile u32 ready;
+	void (*volatile work)(void);
+	volatile u32 begun;
+	volatile u32 idle;	/* the work is done */
 	volatile u32 count;
 	volatile u32 source;	/* of the last */
 };
 extern struct other other;
-void other_begin(void);
+void other_begin(void (*work)(void));
 
 #endif

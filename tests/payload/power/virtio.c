@@ -151,7 +151,7 @@ void disk_start(bool msix)
 /* LoPAPR 7.3.10.5: 4 asks for MSI-X; an edge is 1. */
 void msix_on(void)
 {
-	u32 addr = disk.slot << 11, control, ret[2];
+	u32 addr = disk.slot << 11, ret[2];
 
 	CHECK_EQ(rtas("ibm,change-msi", ARGS(addr, BUID, 4, VECTORS, 1), ret, 2), 0);
 	CHECK_EQ(ret[0], VECTORS);
@@ -163,8 +163,7 @@ void msix_on(void)
 		for (u32 j = 0; j < i; j++)
 			CHECK(disk.source[j] != disk.source[i]);
 	}
-	control = pci_read(disk.slot, disk.msix + 2, 2);
-	pci_write(disk.slot, disk.msix + 2, control | MSIX_ENABLE, 2);
+	pci_write(disk.slot, disk.msix + 2, MSIX_ENABLE, 2);
 }
 
 void msix_mask(u32 vector, bool masked)

@@ -56,7 +56,7 @@ static void case_priorities(void)
 /* Out of its sleep, by its own vector; nobody else is disturbed. */
 static void case_other_cpu(void)
 {
-	other_begin();
+	other_begin(NULL);
 	for (u32 i = 1; i <= 100; i++) {
 		CHECK_EQ(ipi(1, 5), H_SUCCESS);
 		CHECK(WAIT(other.count == i));
@@ -118,7 +118,7 @@ static void case_sources(void)
 	eoi(6u << 24 | s);
 	cppr(ALL);
 
-	other_begin();			/* and sent elsewhere */
+	other_begin(NULL);			/* and sent elsewhere */
 	CHECK_EQ(set_xive(s, 1, 5), 0);
 	fire();
 	CHECK(WAIT(other.count));
