@@ -410,6 +410,8 @@ START_TEST(test_reset_while_more_comes)
 	ring_kick(&rings[0]);
 	ck_assert_int_eq(pthread_create(&driver, NULL, hostile_driver,
 					&rings[0]), 0);
+	for (unsigned int i = 0; i < 5000 && taken(0) <= SLOTS; i++)
+		usleep(1000);
 	usleep(50000);
 	clock_gettime(CLOCK_MONOTONIC, &before);
 	set_status(0);
