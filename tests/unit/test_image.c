@@ -528,16 +528,34 @@ START_TEST(test_no_descriptor_is_left)
 }
 END_TEST
 
+START_TEST(test_name_too_long)
+{
+	char name[5000] = "/tmp/";
+	const struct disk_params params = { .path = name };
+	struct rig_capture c;
+	struct disk *disk;
+
+	memset(name + 5, 'a', sizeof(name) - 6);
+	rig_capture_start(&c);
+	ck_assert_int_eq(disk_open(&disk, &params), -ENAMETOOLONG);
+	rig_capture_end(&c);
+	ck_assert_ptr_nonnull(strstr(c.text, "aaa"));
+}
+END_TEST
+
 /* With so few descriptors left it says what to do, and leaves none behind. */
 START_TEST(test_too_few_descriptors)
 {
 	struct rlimit limit;
 	struct rig_capture c;
+	struct iothread *thread;
+	struct disk_queue *queue;
 	struct disk *disk;
 	unsigned int before;
 	int last = 0, err;
 
 	make(1 << 20);
+	ck_assert_int_eq(iothread_new(&thread, "few"), 0);
 	getrlimit(RLIMIT_NOFILE, &limit);
 	limit.rlim_cur = 64;
 	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -550,10 +568,13 @@ START_TEST(test_too_few_descriptors)
 		close(last--);
 		before--;
 	}
+	ck_assert_int_eq(disk_queue_new(disk, thread, 16, &queue), -EMFILE);
 	disk_close(disk);
 	ck_assert_uint_eq(descriptors(), before);
 	rig_capture_end(&c);
-	ck_assert_ptr_nonnull(strstr(c.text, "ulimit -n"));
+	ck_assert_ptr_nonnull(strstr(c.text, "Too many open files; raise `ulimit -n`"));
+	ck_assert_ptr_nonnull(strstr(c.text, "no event descriptor: Too many"));
+	iothread_free(thread);
 }
 END_TEST
 
@@ -804,6 +825,7 @@ static Suite *image_suite(void)
 	tcase_add_test(info, test_block_size);
 	tcase_add_test(info, test_no_descriptor_is_left);
 	tcase_add_test(info, test_too_few_descriptors);
+	tcase_add_test(info, test_name_too_long);
 	tcase_add_test(info, test_alignment_by_probing);
 	tcase_add_test(info, test_tmpfs_is_not_direct);
 	tcase_add_loop_test(info, test_block_device, 0, 4);
