@@ -546,23 +546,25 @@ END_TEST
 /* With so few descriptors left it says what to do, and leaves none behind. */
 START_TEST(test_too_few_descriptors)
 {
-	struct rlimit limit;
+	struct rlimit limit, few;
 	struct rig_capture c;
 	struct iothread *thread;
 	struct disk_queue *queue;
 	struct disk *disk;
 	unsigned int before;
-	int last = 0, err;
+	int first, last, fd;
 
 	make(1 << 20);
 	ck_assert_int_eq(iothread_new(&thread, "few"), 0);
 	getrlimit(RLIMIT_NOFILE, &limit);
-	limit.rlim_cur = 64;
-	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	few = limit;
+	few.rlim_cur = 64;
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &few), 0);
 	rig_capture_start(&c);
 	close_all_on_exec();
-	while ((err = fcntl(0, F_DUPFD_CLOEXEC, 3)) >= 0)
-		last = err;
+	first = last = fcntl(0, F_DUPFD_CLOEXEC, 3);
+	while ((fd = fcntl(0, F_DUPFD_CLOEXEC, last)) >= 0)
+		last = fd;
 	for (before = descriptors(); open_as(&disk, "");) {
 		ck_assert_uint_eq(descriptors(), before);
 		close(last--);
@@ -571,6 +573,9 @@ START_TEST(test_too_few_descriptors)
 	ck_assert_int_eq(disk_queue_new(disk, thread, 16, &queue), -EMFILE);
 	disk_close(disk);
 	ck_assert_uint_eq(descriptors(), before);
+	while (last >= first)
+		close(last--);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
 	rig_capture_end(&c);
 	ck_assert_ptr_nonnull(strstr(c.text, "Too many open files; raise `ulimit -n`"));
 	ck_assert_ptr_nonnull(strstr(c.text, "no event descriptor: Too many"));
