@@ -31,15 +31,22 @@
 static char dir[] = "/tmp/lkvm-test-XXXXXX";	/* of one test */
 static char path[128];
 
+static void own_path(void)
+{
+	snprintf(path, sizeof(path), "%s/disk.img", dir);
+}
+
 static void setup(void)
 {
 	strcpy(dir + strlen(dir) - 6, "XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(dir));
-	snprintf(path, sizeof(path), "%s/disk.img", dir);
+	own_path();
 }
 
+/* A test that failed may have left a device's name there. */
 static void teardown(void)
 {
+	own_path();
 	unlink(path);
 	rmdir(path);
 	rmdir(dir);
