@@ -1,18 +1,29 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# cross.sh - what lkvm for POWER is built with on another machine
+# cross.sh [build|tools] - what is needed of POWER's packages on another machine
 #
-# The ppc64el libraries that lkvm links, headers and both kinds, and a static
-# busybox for initrds, unpacked into a private package root.  Nothing is
-# installed.  Prints the root, build/cache/ppc64el; the Makefile finds it there.
+#	build  what lkvm is built with (the default): the ppc64el libraries that it
+#	       links, headers and both kinds, and a static busybox for initrds
+#	tools  programs for hosts and guests: fio, strace, and their libraries
+#
+# Each unpacked into a private package root.  Nothing is installed.  Prints the
+# root, build/cache/ppc64el, where the Makefile finds it, or ppc64el-tools.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
-dir=$top/build/cache/ppc64el
-packages='libaio-dev libaio1 libfdt-dev libfdt1 liburing-dev liburing2 libjansson-dev libjansson4 busybox-static'
-
 die() { echo "cross.sh: $*" >&2; exit 1; }
+
+case ${1-build} in
+build)
+	dir=$top/build/cache/ppc64el
+	packages='libaio-dev libaio1 libfdt-dev libfdt1 liburing-dev liburing2 libjansson-dev libjansson4 busybox-static' ;;
+tools)
+	dir=$top/build/cache/ppc64el-tools
+	# No more of fio's libraries: see fio-tree.sh.
+	packages='fio strace libc6 libaio1 libnuma1 zlib1g' ;;
+*)	die "usage: cross.sh [build|tools]" ;;
+esac
 apt() { "$top/scripts/apt-arch.sh" ppc64el "$@" >&2; }
 # shellcheck disable=SC2086 # words
 download() { (cd "$tmp" && apt apt-get -qq download $packages); }
@@ -26,7 +37,7 @@ if [ ! -e "$dir" ]; then
 	chmod 755 "$tmp"
 
 	# An update may fail for an index that is not needed: the download tells.
-	echo "cross.sh: downloading libraries for ppc64el" >&2
+	echo "cross.sh: downloading packages of ppc64el: $packages" >&2
 	download 2> /dev/null || { apt apt-get -qq update || :; download; } ||
 		die "cannot download $packages: is this Debian, and is there a network?"
 	for package in "$tmp"/*.deb; do

@@ -1,7 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# fio-tree.sh DIR - a tree with fio and just the libraries that a guest needs
+# fio-tree.sh DIR [ROOT] - a tree with fio and just the libraries that a guest needs
+#
+# fio is this machine's, or POWER's in ROOT, which cross.sh unpacked.
 #
 # Debian's fio is linked with Ceph, Gluster, RDMA and others: 60 libraries and
 # 80 MB, which would take a guest several seconds to load.  None of them is
@@ -12,26 +14,37 @@ set -eu
 
 die() { echo "fio-tree.sh: $*" >&2; exit 1; }
 
-[ $# -eq 1 ] || die "usage: fio-tree.sh DIR"
-fio=$(command -v fio) || die "fio is missing: install fio"
-keep='libaio|libc|libm|libz|libnuma|ld-linux-x86-64'	# .so.N: the real ones
-libdir=/usr/lib/x86_64-linux-gnu
+case $# in
+1) fio=$(command -v fio) || die "fio is missing: install fio"
+   root='' triplet=x86_64-linux-gnu loader=ld-linux-x86-64.so.2 prefix='' ;;
+2) fio=$2/usr/bin/fio
+   root=$2 triplet=powerpc64le-linux-gnu loader=ld64.so.2 prefix=$triplet- ;;
+*) die "usage: fio-tree.sh DIR [ROOT]" ;;
+esac
+keep='libaio|libc|libm|libz|libnuma|ld-.*|ld64'	# .so.N: the real ones
+libdir=/usr/lib/$triplet
 
 rm -rf "$1"
 mkdir -p "$1/usr/bin" "$1$libdir" "$1/usr/lib64"
 cp "$fio" "$1/usr/bin/fio"
-kept=$(ldd "$fio" | grep -oE "/[^ ]*/($keep)\.so[^ ]*")
-for lib in $kept; do cp -L "$lib" "$1/usr/lib/x86_64-linux-gnu/"; done
-mv "$1$libdir"/ld-linux-x86-64.so.2 "$1/usr/lib64/"
+needed=$(readelf -dW "$fio" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+# Either directory has some, or both are the same.
+kept=$(for lib in $(grep -E "^($keep)\.so" <<< "$needed") $loader; do
+	for path in "$root/lib/$triplet/$lib" "$root$libdir/$lib"; do
+		[ ! -e "$path" ] || echo "$path"
+	done
+done)
+for lib in $kept; do cp -L "$lib" "$1$libdir/"; done
+mv "$1$libdir/$loader" "$1/usr/lib64/"
+needed=$(grep -vE "^($keep)\.so" <<< "$needed")
 
 stub=$1$libdir/libfio-stub.so
-needed=$(readelf -dW "$fio" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p' | grep -vE "^($keep)\.so")
 
 # Every symbol that fio leaves undefined and no kept library defines, with its
 # version: "NAME VERSION" lines, VERSION "-" where there is none.
-symbols() { nm -D --with-symbol-versions "$1" "$2" | awk '{ print $NF }'; }
+symbols() { "${prefix}nm" -D --with-symbol-versions "$1" "$2" | awk '{ print $NF }'; }
 defined=$(for lib in $kept; do symbols --defined-only "$lib"; done | sed 's/@.*//' | sort -u)
-wanted=$(nm -D --undefined-only --with-symbol-versions "$fio" | awk '$1 == "U" { print $2 }' |
+wanted=$("${prefix}nm" -D --undefined-only --with-symbol-versions "$fio" | awk '$1 == "U" { print $2 }' |
 	sed 's/@@*/ /; / /!s/$/ -/' | sort -u)
 wanted=$(join -v 1 <(echo "$wanted") <(echo "$defined"))
 
@@ -42,7 +55,7 @@ wanted=$(join -v 1 <(echo "$wanted") <(echo "$defined"))
 echo "$wanted" | awk '
 	$2 != "-" { list[$2] = list[$2] $1 "; " }
 	END { for (v in list) print v " { global: " list[v] "};" }' > "$stub.map"
-gcc -w -fno-builtin -shared -fPIC -o "$stub" "$stub.c" -Wl,--version-script="$stub.map"
+"${prefix}gcc" -w -fno-builtin -shared -fPIC -o "$stub" "$stub.c" -Wl,--version-script="$stub.map"
 rm "$stub.c" "$stub.map"
 # One file under all the names: the loader maps it once.
 for lib in $needed; do ln "$stub" "$1$libdir/$lib"; done

@@ -85,6 +85,8 @@ skip() { echo "$*" > "$dir/skip"; exit 77; }
 check() { [ "$@" ] || fail "not so: $*"; }
 # total KEY: a counter of the only queue
 total() { sed -n "s/^ *\"$1\": \([0-9]*\),\$/\1/p" "$log.json" | head -n 1; }
+said() { tr -d '\r' < "$log" | sed -n "s/^GUEST .*\\b$1=\\([^ ]*\\).*/\\1/p" | head -n 1; }
+sum() { md5sum "$1" | cut -c 1-32; }
 # has LINE...: lines that the guest must have said
 has() {
 	for line; do
@@ -159,6 +161,19 @@ test_console_input() {
 	wait "$pid" || fail "exit status $?"
 	has typed=hello firing=1 end
 }
+
+# As on x86: random writes with checksums, on four queues at once, and the same
+# data on the host's side, past its page cache and through it.
+verify() {
+	initrd=$dir/fio.cpio
+	image a.img 32M
+	guest 0 mq,verify -c 4 -d "/scratch/a.img,queues=4,cache=$1"
+	has queues=4 vectors=4 firing=4 'fio=0 err= *0 ' 'io=.*' end
+	tr -d '\r' < "$log" | sed -n 's/^GUEST io=/# requests: /p'
+	check "$(sum /scratch/a.img)" = "$(said md5)"
+}
+test_fio_verify()           { verify none; }
+test_fio_verify_writeback() { verify writeback; }
 
 # exits READS: sets $mmio and $all: how often the guest came out to user space
 exits() {

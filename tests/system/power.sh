@@ -31,13 +31,19 @@ linux=$("$scripts/kernel.sh" powerpc64le) || skip "no kernel for POWER"
 x86=$("$scripts/kernel.sh" cloud-amd64) || skip "no kernel for x86"
 BUSYBOX=$("$scripts/cross.sh")/bin/busybox || skip "no libraries for POWER"
 export BUSYBOX
+tools=$("$scripts/cross.sh" tools) || skip "no programs for POWER"
 lkvm=${LKVM-$top/build/powerpc/lkvm-static}
 [ -n "${LKVM-}" ] ||
 	make -s -C "$top" --no-print-directory -j"$(nproc)" ARCH=powerpc CROSS_COMPILE=powerpc64le-linux-gnu- all
 
 rm -rf "$dir"
 mkdir -p "$dir"
-"$scripts/mkinitrd.sh" "$dir/guest.cpio" --init "$here/guest-init.sh" --modules "$linux" virtio_pci virtio_blk ext4
+"$scripts/fio-tree.sh" "$dir/fio" "$tools"
+make_initrd() {
+	"$scripts/mkinitrd.sh" "$1" --init "$here/guest-init.sh" --modules "$linux" virtio_pci virtio_blk ext4 "${@:2}"
+}
+make_initrd "$dir/guest.cpio"
+make_initrd "$dir/fio.cpio" --tree "$dir/fio"
 "$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --file /dev/null:/is-root
 "$scripts/mkdisk.sh" "$dir/scratch.img" 512M
 
@@ -49,7 +55,7 @@ powerpc64le-linux-gnu-gcc -mbig -mabi=elfv2 -nostdlib -static -Wl,--build-id=non
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
 "$scripts/ppchost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 400 -- \
-	env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" DEADLINE=$(($(date +%s) + ${LIMIT-300})) \
+	env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" TOOLS="$tools" DEADLINE=$(($(date +%s) + ${LIMIT-300})) \
 	/bin/sh "$here/power-tests.sh" "$@" |
 	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
 
