@@ -175,17 +175,27 @@ verify() {
 test_fio_verify()           { verify none; }
 test_fio_verify_writeback() { verify writeback; }
 
-# exits READS: sets $mmio and $all: how often the guest came out to user space
-exits() {
-	params=reads=$1
+# What comes out to user space, by reason, between these two; sets $mmio and $all
+event=/sys/kernel/debug/tracing/events/kvm/kvm_userspace_exit
+count_exits() {
+	[ -e "$event/hist" ] || skip "no histogram of trace events"
 	echo 'hist:keys=reason' > "$event/trigger"
-	guest 0 reads -c 1 -d null:64M,queues=1,poll=off --stats "$log.json"
+}
+counted_exits() {
 	# KVM_EXIT_MMIO is 6.
 	# shellcheck disable=SC2046 # two numbers
 	set -- $(sed -n 's/.*reason: *\([0-9]*\) .*hitcount: *\([0-9]*\).*/\1 \2/p' "$event/hist" |
 		awk '{ n += $2 } $1 == 6 { mmio = $2 } END { print mmio + 0, n + 0 }')
 	echo '!hist:keys=reason' > "$event/trigger"
 	mmio=$1 all=$2
+}
+
+# exits READS: $mmio and $all of a guest's whole life
+exits() {
+	params=reads=$1
+	count_exits
+	guest 0 reads -c 1 -d null:64M,queues=1,poll=off --stats "$log.json"
+	counted_exits
 	has reads=good
 	kicks=$(total kicks)
 	check "$(total requests)" -ge "${params#reads=}"
@@ -194,8 +204,6 @@ exits() {
 # Kicks and interrupts stay in the kernel: 1000 requests add next to nothing to
 # what a boot costs.
 test_fast_path_in_kernel() {
-	event=/sys/kernel/debug/tracing/events/kvm/kvm_userspace_exit
-	[ -e "$event/hist" ] || skip "no histogram of trace events"
 	exits 1
 	boot_mmio=$mmio boot_all=$all
 	exits 1001
@@ -206,6 +214,74 @@ test_fast_path_in_kernel() {
 	check "$(total interrupts)" -ge 500
 	check $((mmio - boot_mmio)) -le 20
 	check $((all - boot_all)) -le 200
+}
+
+null_blk() {
+	[ -e /dev/nullb0 ] || modprobe null_blk queue_mode=2 submit_queues=4 hw_queue_depth=256 gb=4 bs=4096 irqmode=0 ||
+		skip "no null_blk"
+}
+# Requests that null_blk has served; what KVM tells of that guest: how often it left for
+# the kernel, how many interrupt sources are on.
+reads() { awk '{ print $1 }' /sys/block/nullb0/stat; }
+kernel_exits() { cat "/sys/kernel/debug/kvm/$pid"-*/sum_exits; }
+sources() { cat "/sys/kernel/debug/kvm/$pid"-*/xics | grep -c '^irq .* prio 0x5 '; }
+# strace SECONDS ARGUMENT...: of lkvm, into $log.strace
+strace() {
+	seconds=$1 libs=$TOOLS/lib/powerpc64le-linux-gnu; shift
+	timeout -s INT "$seconds" "$libs/ld64.so.2" --library-path "$libs" "$TOOLS/usr/bin/strace" -f -p "$pid" \
+		-o "$log.strace" "$@" 2> "$log.strace.err"
+}
+seen() { grep -c "$1" "$log.strace"; }
+rate() { echo $(($1 * 1000 / requests)); }		# per 1000 requests
+
+# under_fio NAME PARAMS: three seconds of a guest under load are looked at from
+# outside, then a few with strace beside; sets $all, $requests and what $log.strace has
+under_fio() {
+	null_blk
+	initrd=$dir/fio.cpio params="seconds=30 $2"
+	before=$(reads)
+	start depth64 -c 1 -d /dev/nullb0,queues=1 --stats "$log.json"
+	until [ "$(reads)" -ge $((before + 1000)) ]; do
+		kill -0 "$pid" 2> /dev/null || fail "no load: $(tail -n 1 "$log.err")"
+		sleep 0.2
+	done
+
+	count_exits
+	before=$(kernel_exits) requests=$(reads)
+	sleep 3
+	requests=$(($(reads) - requests)) sources=$(sources) in_kernel=$(($(kernel_exits) - before))
+	counted_exits
+
+	strace 4 -e trace=ioctl,write,io_submit
+	runs=$(seen 'ioctl([0-9]*, KVM_RUN') ioctls=$(seen 'ioctl([0-9]') submits=$(seen 'io_submit(')
+	writes=$(seen 'write([0-9]*, "\\1\\0\\0\\0\\0\\0\\0\\0", 8')
+
+	kill -TERM "$pid"
+	wait "$pid"
+	echo "# $1: $requests requests in 3 s; for 1000 of them $(rate "$all") exits to user space," \
+		"$(rate "$in_kernel") to the kernel, whose XICS has $sources sources on"
+	requests=$(total requests)
+	echo "# $1: for 1000 of $requests requests $(rate "$(total kicks)") kicks, $(rate "$(total interrupts)") interrupts," \
+		"$(rate "$(total batches)") batches"
+	echo "# $1: under strace: $submits io_submits, $writes irqfd writes, $runs times KVM_RUN, $((ioctls - runs)) other ioctls"
+}
+
+# Under load, MSI-X beside INTx, which shows that all this can be seen.
+test_fast_path_under_fio() {
+	under_fio INTx pci=nomsi
+	check "$all" -ge 50
+	check "$runs" -ge 50
+	under_fio MSI-X ''
+	check "$requests" -ge 1000
+	check "$sources" -ge 2
+	check "$all" -le 10
+	check "$runs" -le 10
+	check "$ioctls" = "$runs"
+	# A batch costs one irqfd write at most; the edges of what strace saw may add one each.
+	check "$writes" -ge 10
+	check "$writes" -le $((submits + 2))
+	check "$(total interrupts)" -le "$(total publications)"
+	check "$(total publications)" -le "$(total turns)"
 }
 
 test_wrong_input() {
