@@ -54,8 +54,8 @@ powerpc64le-linux-gnu-gcc -mbig -mabi=elfv2 -nostdlib -static -Wl,--build-id=non
 # TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
-"$scripts/ppchost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 400 -- \
-	env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" TOOLS="$tools" DEADLINE=$(($(date +%s) + ${LIMIT-300})) \
+"$scripts/ppchost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 520 -- \
+	env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" TOOLS="$tools" DEADLINE=$(($(date +%s) + ${LIMIT-420})) \
 	/bin/sh "$here/power-tests.sh" "$@" |
 	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
 
