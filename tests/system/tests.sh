@@ -242,12 +242,11 @@ test_disks_pci_and_mmio() {
 # Every file system on every transport with every block size, and each pair of these,
 # of rings and of backing stores, by eight disks: mkfs, mount, fio's verification,
 # fstrim, and the host's check of what is left.
-rings=(split)	# or (split packed)
 filesystem_disk() {
 	local i=$1 fs bus block backing ring
-	local fss=(ext4 xfs) buses=(pci mmio) blocks=(512 4096) backings=(file loop)
+	local fss=(ext4 xfs) buses=(pci mmio) blocks=(512 4096) backings=(file loop) rings=(split packed)
 	fs=${fss[i & 1]} bus=${buses[i >> 1 & 1]} block=${blocks[i >> 2]}
-	backing=${backings[(i ^ i >> 1) & 1]} ring=${rings[((i ^ i >> 2) & 1) % ${#rings[@]}]}
+	backing=${backings[(i ^ i >> 1) & 1]} ring=${rings[(i ^ i >> 2) & 1]}
 	image "$i.img" 320M
 	echo "# $fs-$i: $bus, $ring, $block, $backing"
 	file=/scratch/$i.img
