@@ -23,8 +23,13 @@
 #define SEGMENTS_MAX	64
 /* Linux cuts what is longer: asm/setup.h, COMMAND_LINE_SIZE, with the NUL. */
 #define CMDLINE_MAX	2047
+/*
+ * A zImage unpacks with what it allocates behind itself: a kernel that does not
+ * fit below it, an initrd that was wrapped up with it, a dictionary.
+ */
+#define ZIMAGE_HEAP	(64 * MIB)
 /* What stands behind a kernel must be below 4 GiB: see boot_place(). */
-#define KERNEL_END_MAX	((4ULL << 30) - 2 * MIB)
+#define KERNEL_END_MAX	((4ULL << 30) - ZIMAGE_HEAP - 2 * MIB)
 /* Linux itself wants some memory, too: for the advice to the user only. */
 #define LINUX_ROOM	(64 * MIB)
 
@@ -52,6 +57,7 @@ struct boot_load {
 	unsigned int nsegments;
 	struct boot_segment segment[SEGMENTS_MAX];
 	u64 kernel_end;
+	u64 heap;			/* what it needs behind itself */
 };
 
 static u64 boot_mib(u64 bytes)
@@ -135,7 +141,9 @@ static int elf_add_segment(struct boot_load *load, const struct elf_form *form,
 
 	if (ELF_FIELD(form, phdr, Phdr, p_type) != PT_LOAD || s.memsz == 0)
 		return 0;
-	/* Only a wrapper is linked where it is loaded. */
+	/* Only a zImage is linked where it is loaded. */
+	if (s.vaddr == s.paddr)
+		load->heap = ZIMAGE_HEAP;
 	if (!form->wide && s.vaddr != s.paddr) {
 		log_error("--kernel %s: is a 32-bit kernel; give a vmlinux for ppc64 or ppc64le",
 			  load->kernel.path);
@@ -367,18 +375,18 @@ static u64 page_align(u64 addr)
 }
 
 /*
- * From the kernel's end on: device tree, RTAS, initrd.  KERNEL_END_MAX keeps the
- * first two in 32-bit reach: so large is linux,rtas-base (Linux,
- * early_init_dt_scan_rtas()).  The tree comes first, since a zImage has its heap
- * behind itself and copies the tree there before anything else (Linux,
- * arch/powerpc/boot/epapr.c); RTAS must not be in its way.
+ * From the kernel's end on: device tree, heap of a zImage, RTAS, initrd.
+ * KERNEL_END_MAX keeps the first three in 32-bit reach: so large is
+ * linux,rtas-base (Linux, early_init_dt_scan_rtas()).  The tree comes first: a
+ * zImage's heap begins behind itself, and it copies the tree there before
+ * anything else.  Its heap ends where it is told (Linux, arch/powerpc/boot/epapr.c).
  */
 static int boot_place(const struct boot_load *load, struct spapr_boot *out)
 {
 	u64 tables_end, end;
 
 	out->fdt = page_align(load->kernel_end);
-	out->rtas = out->fdt + SPAPR_FDT_MAX;
+	out->rtas = out->fdt + SPAPR_FDT_MAX + load->heap;
 	tables_end = end = out->rtas + PAGE_SIZE;
 	if (load->initrd.path) {
 		out->initrd = tables_end;

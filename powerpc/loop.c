@@ -35,7 +35,7 @@ int arch_loop_load(struct vcpu *vcpu)
 
 	memcpy(guest_ptr(&vm->mem, LOOP_ADDR, sizeof(loop_code)), loop_code,
 	       sizeof(loop_code));
-	err = spapr_cpu_boot(vm, LOOP_ADDR, 0);
+	err = spapr_cpu_boot(vm, LOOP_ADDR, 0, 0);
 	if (err)
 		return err;
 	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0)

@@ -361,6 +361,6 @@ int arch_boot(struct vm *vm, const struct boot_spec *boot)
 	if (!err)
 		err = machine_describe(vm, boot, &place);
 	if (!err)
-		err = spapr_cpu_boot(vm, place.entry, place.fdt);
+		err = spapr_cpu_boot(vm, place.entry, place.fdt, place.rtas);
 	return err;
 }

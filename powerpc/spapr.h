@@ -14,9 +14,11 @@
  *	hvcons.c	the virtual terminal
  *	fdt.c		the device tree
  *	boot.c		kernel, initrd, and where all goes in memory
+ *	core.c		the host's cores, the size of page tables
+ *	loop.c		the guest that measures KVM's speed
  *
- * hcall.c, rtas.c, pci.c, hvcons.c, fdt.c and boot.c use no ioctl and nothing of
- * POWER's uapi headers: they are built into unit tests on any machine.
+ * hcall.c, rtas.c, pci.c, hvcons.c, fdt.c, boot.c and core.c use no ioctl and nothing
+ * of POWER's uapi headers: they are built into unit tests on any machine.
  */
 #ifndef LKVM_POWERPC_SPAPR_H
 #define LKVM_POWERPC_SPAPR_H
@@ -252,8 +254,11 @@ int spapr_cpu_state(struct vm *vm, u32 id);
 int spapr_cpu_start(struct vm *vm, u32 id, u64 pc, u64 r3);
 /* The calling vCPU stops when its hcall has been served. */
 void spapr_cpu_stop_self(struct vm *vm, unsigned int cpu);
-/* Set the boot vCPU's registers; it is the only one that runs then. */
-int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt);
+/*
+ * Set the boot vCPU's registers; it is the only one that runs then.  @area: from
+ * 0 on so much memory is a zImage's (ePAPR 1.1, 5.4.1: the initial mapped area).
+ */
+int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt, u64 area);
 
 /* --- host.c -------------------------------------------------------------- */
 

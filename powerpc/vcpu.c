@@ -27,10 +27,9 @@
 #define MSR_ME (1ULL << 12)
 #define MSR_ENTRY (MSR_SF | MSR_ME)
 #define EPAPR_MAGIC 0x65504150
-#define EPAPR_AREA_MAX 0xffff0000	/* wrappers are 32-bit programs */
 
 struct spapr_cpus {
-	pthread_mutex_t pause_lock;	/* of whoever calls vcpu_pause() */
+	pthread_mutex_t lpcr_lock;	/* read, change, write: one at a time */
 	struct spapr_cpu {
 		u32 state;		/* enum spapr_cpu_state */
 		sem_t start;		/* once for each start */
@@ -44,7 +43,7 @@ int spapr_cpus_new(struct vm *vm)
 
 	if (!cpus)
 		return log_no_memory();
-	pthread_mutex_init(&cpus->pause_lock, NULL);
+	pthread_mutex_init(&cpus->lpcr_lock, NULL);
 	for (unsigned int i = 0; i < vm->ncpus; i++) {
 		cpus->cpu[i].state = SPAPR_CPU_STOPPED;
 		sem_init(&cpus->cpu[i].start, 0, 0);
@@ -61,7 +60,7 @@ void spapr_cpus_free(struct vm *vm)
 		return;
 	for (unsigned int i = 0; i < vm->ncpus; i++)
 		sem_destroy(&cpus->cpu[i].start);
-	pthread_mutex_destroy(&cpus->pause_lock);
+	pthread_mutex_destroy(&cpus->lpcr_lock);
 	free(cpus);
 }
 
@@ -83,15 +82,14 @@ static int one_reg(struct vcpu *vcpu, unsigned long request, u64 id, u64 *value)
  * All registers that it begins with: what is not named is zero.  r6 and r7 are
  * for a zImage (ePAPR 1.1, 5.4.1); a vmlinux, or a CPU started later, looks at neither.
  */
-static int vcpu_set_entry(struct vcpu *vcpu, u64 pc, u64 r3)
+static int vcpu_set_entry(struct vcpu *vcpu, u64 pc, u64 r3, u64 area)
 {
-	u64 size = vcpu->vm->mem.size;
 	struct kvm_regs regs = {
 		.pc = pc,
 		.msr = MSR_ENTRY,
 		.gpr[3] = r3,
 		.gpr[6] = EPAPR_MAGIC,
-		.gpr[7] = size < EPAPR_AREA_MAX ? size : EPAPR_AREA_MAX,
+		.gpr[7] = area,
 	};
 
 	return ioctl(vcpu->fd, KVM_SET_REGS, &regs) < 0 ? -errno : 0;
@@ -136,13 +134,13 @@ int spapr_lpcr_set(struct vm *vm, u64 mask, u64 value)
 	struct spapr_cpus *cpus = vm->arch->cpus;
 	int err = 0;
 
-	pthread_mutex_lock(&cpus->pause_lock);
+	pthread_mutex_lock(&cpus->lpcr_lock);
 	for (unsigned int i = 0; !err && i < vm->ncpus; i++) {
 		vcpu_pause(vm->vcpus[i]);
 		err = vcpu_change_lpcr(vm->vcpus[i], mask, value);
 		vcpu_resume(vm->vcpus[i]);
 	}
-	pthread_mutex_unlock(&cpus->pause_lock);
+	pthread_mutex_unlock(&cpus->lpcr_lock);
 	return err;
 }
 
@@ -155,9 +153,9 @@ int spapr_cpu_state(struct vm *vm, u32 id)
 	return (int)load_acquire(&vm->arch->cpus->cpu[id].state);
 }
 
-int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt)
+int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt, u64 area)
 {
-	int err = vcpu_set_entry(vm->vcpus[0], pc, fdt);
+	int err = vcpu_set_entry(vm->vcpus[0], pc, fdt, area);
 
 	if (err) {
 		log_error("cannot set the boot vCPU's registers: %s",
@@ -182,7 +180,7 @@ int spapr_cpu_start(struct vm *vm, u32 id, u64 pc, u64 r3)
 					 SPAPR_CPU_RUNNING, false,
 					 __ATOMIC_ACQ_REL, __ATOMIC_ACQUIRE))
 		return RTAS_HARDWARE;
-	if (vcpu_set_entry(vm->vcpus[id], pc, r3)) {
+	if (vcpu_set_entry(vm->vcpus[id], pc, r3, 0)) {
 		store_release(&cpu->state, SPAPR_CPU_STOPPED);
 		return RTAS_HARDWARE;
 	}
@@ -208,13 +206,9 @@ void arch_vcpu_wait(struct vcpu *vcpu)
  */
 static void vcpu_finish_hcall(struct vcpu *vcpu)
 {
-	struct spapr_cpus *cpus = vcpu->vm->arch->cpus;
-
-	pthread_mutex_lock(&cpus->pause_lock);
 	vcpu_pause(vcpu);
 	ioctl(vcpu->fd, KVM_RUN, 0);
 	vcpu_resume(vcpu);
-	pthread_mutex_unlock(&cpus->pause_lock);
 }
 
 static void vcpu_stop(struct vcpu *vcpu)

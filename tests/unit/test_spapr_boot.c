@@ -50,6 +50,8 @@ static void remap_memory(u64 size)
 
 static u8 elf[ELF_SIZE];
 
+#define ZIMAGE_HEAP (64 * MIB)	/* free memory behind a zImage */
+
 static const struct kind {
 	bool wide, big;
 } kinds[] = {
@@ -132,6 +134,8 @@ static void make_elf(struct kind k)
 	set(PHDR(2, p_type), PT_NOTE);
 	for (unsigned int i = 0; i < TEXT_SIZE; i++)
 		elf[ELF_TEXT + i] = 0x80 | i;
+	if (!kind.wide)		/* a zImage's wrapper */
+		remap_memory(64 * MIB + ZIMAGE_HEAP);
 }
 
 static void write_elf(void)
@@ -228,7 +232,7 @@ START_TEST(test_elf)
 	make_elf(kinds[_i]);
 	load_elf_ok();
 	write_initrd(70001);
-	remap_memory(64 * MIB);
+	remap_memory(64 * MIB + ZIMAGE_HEAP);
 	load_elf_ok();
 	ck_assert_uint_eq(placed.initrd_size, 70001);
 }
@@ -254,6 +258,9 @@ START_TEST(test_elf_zimage)
 	write_elf();
 	load_ok();
 	check_elf_at(ZIMAGE_ADDR);
+	/* Room to unpack, behind the tree and before all else. */
+	ck_assert_uint_ge(placed.rtas, placed.fdt + SPAPR_FDT_MAX + ZIMAGE_HEAP);
+	ck_assert_uint_gt(placed.initrd, placed.rtas);
 	remap_memory(64 * MIB);
 	load_wants_memory("--kernel");
 }
@@ -368,7 +375,7 @@ static const struct bad_field {
 	BAD(P(1, p_memsz), ~0ULL, -ENOEXEC, "may reach"),
 	/* A wrapper is linked where it is loaded, so for ELF32 it is a kernel. */
 	{ P(1, p_paddr), 64 * MIB, 0, -ENOMEM, "67 MiB" },
-	{ P(1, p_paddr), 4 * GIB - 3 * MIB + 1, 0, -ENOEXEC, "may reach" },
+	{ P(1, p_paddr), 4 * GIB - 67 * MIB + 1, 0, -ENOEXEC, "may reach" },
 	{ P(1, p_paddr), 4 * GIB, 0, -ENOEXEC, "may reach" },
 	{ P(1, p_paddr), ~0ULL, 0, -ENOEXEC, "may reach" },
 	{ P(1, p_paddr), ~0ULL - BSS_SIZE + 1, 0, -ENOEXEC, "may reach" },
@@ -400,7 +407,7 @@ START_TEST(test_elf_flipped)
 		for (unsigned int flips = 1 + rand_r(&seed) % 3; flips; flips--)
 			elf[rand_r(&seed) % headers_size()] ^=
 				1 << rand_r(&seed) % 8;
-		remap_memory(64 * MIB);
+		remap_memory(128 * MIB);
 		write_elf();
 		if (load_line(line)) {
 			ck_assert_ptr_nonnull(strstr(line, "--kernel "));
@@ -539,10 +546,10 @@ START_TEST(test_much_memory)
 	remap_memory(24 * GIB);
 	load_elf_ok();
 	ck_assert_uint_lt(placed.initrd, 8 * MIB);
-	set(PHDR(1, p_paddr), 4 * GIB - 3 * MIB);
+	set(PHDR(1, p_paddr), 4 * GIB - 67 * MIB);
 	write_elf();
 	load_ok();
-	check_placed(4 * GIB - 2 * MIB);
+	check_placed(4 * GIB - 66 * MIB);
 }
 END_TEST
 
