@@ -177,13 +177,19 @@ static int pci_place_bars(struct pci_host *host, struct pci_function *fn)
 	return 0;
 }
 
+/*
+ * INTx is asserted by whoever has something to tell, unless it is asserted or
+ * disabled; and where it falls or is enabled, that is looked at once more.  Each
+ * of them stores, fences, and loads what the other has stored: what there is to
+ * tell (the function's), intx_asserted, the command register.
+ */
 static void pci_intx_ended(void *arg)
 {
 	struct pci_function *fn = arg;
 
 	event_clear(fn->intx_resample_fd);
-	/* Down first: who asks from now on raises it again. */
-	__atomic_store_n(&fn->intx_asserted, false, __ATOMIC_SEQ_CST);
+	write_once(&fn->intx_asserted, false);
+	full_fence();
 	if (fn->ops->intx_level(fn))
 		pci_function_intx(fn);
 }
@@ -212,8 +218,8 @@ static int pci_intx_update(struct pci_function *fn)
 				   fn->intx_resample_fd);
 	} else {
 		irqfd_detach(vm, fn->intx_fd, fn->intx_gsi);
-		/* KVM has lowered it, and will not tell of its end. */
-		__atomic_store_n(&fn->intx_asserted, false, __ATOMIC_SEQ_CST);
+		/* KVM will not tell of its end; who asks raises it anew. */
+		write_once(&fn->intx_asserted, false);
 	}
 	fn->intx_attached = wanted && !err;
 	return err;
@@ -277,6 +283,7 @@ void pci_function_remove(struct pci_function *fn)
 
 void pci_function_intx(struct pci_function *fn)
 {
+	full_fence();
 	if (pci_intx_disabled(fn))
 		return;
 	if (!__atomic_exchange_n(&fn->intx_asserted, true, __ATOMIC_ACQ_REL))
@@ -392,6 +399,7 @@ void pci_config_write(struct pci_host *host, unsigned int bus,
 	pthread_mutex_unlock(&host->lock);
 	if (fn->ops->config_written)
 		fn->ops->config_written(fn, offset, len);
+	full_fence();
 	if (fn->ops->intx_level && fn->ops->intx_level(fn))
 		pci_function_intx(fn);	/* it may just have been enabled */
 }
