@@ -59,15 +59,15 @@ u32 spapr_hpt_shift(u64 mem)
 }
 
 /*
- * KVM-HV maps real mode with a page in each group of entries, and leaves out
- * what finds none (Linux, book3s_64_mmu_hv.c, kvmppc_map_vrma()).
+ * KVM-HV maps real mode with one page in each group of entries: what finds none
+ * is left out (Linux, book3s_64_mmu_hv.c, kvmppc_map_vrma()).
  */
 u32 spapr_hpt_shift_min(u64 mem, u64 page)
 {
 	u64 pages = (mem < REAL_MODE_MAX ? mem : REAL_MODE_MAX) / page;
 	u32 shift = HPT_SHIFT_MIN;
 
-	while (1ULL << (shift - HPT_GROUP_SHIFT) <= pages)
+	while (1ULL << (shift - HPT_GROUP_SHIFT) < pages)
 		shift++;
 	return shift;
 }
