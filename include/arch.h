@@ -83,6 +83,9 @@ int arch_boot(struct vm *vm, const struct boot_spec *boot);
  */
 void arch_vcpu_wait(struct vcpu *vcpu);
 
+/* On the vCPU's thread: it was kept out of the guest for long (vm_pause()). */
+void arch_vcpu_resumed(struct vcpu *vcpu);
+
 /*
  * An exit that generic code does not know (KVM_EXIT_IO, hcalls).  On the
  * vCPU's thread.  Returns false if the architecture does not know it either.

@@ -133,12 +133,10 @@ static void vcpu_exit(struct vcpu *vcpu)
 	}
 }
 
-/* Sleep until the guest may go on; it is told that its clock stood still. */
 static void vcpu_wait(struct vcpu *vcpu)
 {
 	vm_wait_resumed(vcpu->vm);
-	/* Else its watchdogs bite.  Refused where guests have no kvmclock. */
-	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+	arch_vcpu_resumed(vcpu);
 }
 
 static void *vcpu_main(void *arg)

@@ -31,7 +31,8 @@ static int vm_check_cpus(const struct vm *vm)
 		max = (int)arch_max_cpus;
 	if ((int)vm->ncpus <= max)
 		return 0;
-	log_error("--cpus %u: this host allows at most %d", vm->ncpus, max);
+	log_error("--cpus %u: this machine can have %d on this host; give --cpus %d or less",
+		  vm->ncpus, max, max);
 	return -EINVAL;
 }
 
@@ -156,15 +157,16 @@ enum vm_end vm_ended(const struct vm *vm)
 
 void vm_pause(struct vm *vm, const char *why)
 {
-	bool paused;
+	bool pause;
 
 	pthread_mutex_lock(&vm->pause_lock);
-	paused = vm->paused || vm_ended(vm);
-	write_once(&vm->paused, true);
-	for (unsigned int i = 0; !paused && i < vm->ncpus; i++)
+	pause = !vm->paused && !vm_ended(vm);
+	if (pause)
+		write_once(&vm->paused, true);
+	for (unsigned int i = 0; pause && i < vm->ncpus; i++)
 		vcpu_pause(vm->vcpus[i]);
 	pthread_mutex_unlock(&vm->pause_lock);
-	if (!paused)
+	if (pause)
 		log_error("%s; the guest is paused: mend that and resume it by kill -USR2 %d",
 			  why, getpid());
 }

@@ -218,6 +218,12 @@ static void vcpu_stop(struct vcpu *vcpu)
 	arch_vcpu_wait(vcpu);
 }
 
+/* Its time base runs on while it is paused: nothing to tell. */
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+	(void)vcpu;
+}
+
 /* --- exits --------------------------------------------------------------- */
 
 bool arch_vcpu_exit(struct vcpu *vcpu)

@@ -165,6 +165,12 @@ static void vcpu_port_io(struct vcpu *vcpu)
 	}
 }
 
+/* Its clock stood still, else its watchdogs bite.  Refused if it has no kvmclock. */
+void arch_vcpu_resumed(struct vcpu *vcpu)
+{
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
+}
+
 /* KVM itself holds what has not been started by an INIT and a SIPI. */
 void arch_vcpu_wait(struct vcpu *vcpu)
 {
