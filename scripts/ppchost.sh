@@ -11,6 +11,7 @@
 # its own, or 124 when time ran out.
 #
 #	--cpus N        processors of the emulated host (1)
+#	--power 8|9     of which generation (8)
 #	--mem MB        its memory (2048)
 #	--disk FILE     raw image that becomes its next disk: /dev/vda, /dev/vdb...
 #	--share DIR     directory of this machine that it may write to
@@ -26,11 +27,12 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 die() { echo "ppchost.sh: $*" >&2; exit 125; }
 say() { echo "ppchost: $*" >&2; }
 
-cpus=1 mem=2048 timeout=600 silence=20 retries=2
+cpus=1 power=8 mem=2048 timeout=600 silence=20 retries=2
 disks=() shares=()
 while [ $# -gt 0 ]; do
 	case $1 in
 	--cpus)    cpus=$2; shift ;;
+	--power)   power=$2; shift ;;
 	--mem)     mem=$2; shift ;;
 	--disk)    disks+=("$(realpath "$2")"); shift ;;
 	--share)   shares+=("$(realpath "$2")"); shift ;;
@@ -43,7 +45,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ $# -ge 1 ] || { sed -n '4,25s/^# \{0,1\}//p' "$0" >&2; exit 125; }
+[ $# -ge 1 ] || { sed -n '4,26s/^# \{0,1\}//p' "$0" >&2; exit 125; }
 command -v qemu-system-ppc64 > /dev/null || die "qemu-system-ppc64 is missing: run scripts/setup.sh power"
 
 kernel=$("$top/scripts/kernel.sh" powerpc64le)
@@ -75,10 +77,10 @@ realpath "$kernel/modules" > "$run/modules"
 
 # The only PCIe port has room for one device: a bridge with slots from 1 on.
 # shellcheck disable=SC2054 # the commas are QEMU's
-args=(-accel tcg -M powernv8 -smp "$cpus,cores=$cpus,threads=1" -m "$mem"
+args=(-accel tcg -M "powernv$power" -smp "$cpus,cores=$cpus,threads=1" -m "$mem"
 	-nodefaults -display none -serial "file:$run/console"
 	-kernel "$kernel/vmlinux" -initrd "$initrd" -append "console=hvc0 quiet ppchost=$run"
-	-device pnv-phb,chip-id=0,index=0 -device pnv-phb-root-port,bus=pnv-phb3-root.0,id=link
+	-device pnv-phb,chip-id=0,index=0 -device pnv-phb-root-port,bus=pnv-phb$((power - 5))-root.0,id=link
 	-device pcie-pci-bridge,bus=link,id=slots
 	-fsdev local,id=root,path=/,security_model=none,readonly=on,multidevs=remap)
 slot=0

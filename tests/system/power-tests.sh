@@ -64,7 +64,7 @@ payload() {
 # cases NAME...: of the payload guest in tests/payload/power, each passes
 cases() {
 	for case; do
-		payload 0 payload.elf -m 64M -c 2 -d null:16M,queues=2,poll=off --stats "$log.json" --params case="$case"
+		payload 0 payload.elf -m 256M -c 2 -d null:16M,queues=2,poll=off --stats "$log.json" --params case="$case"
 		[ "$(cat "$log" "$log.err")" = PASS ] || fail "$case: $(cat "$log" "$log.err")"
 	done
 }
@@ -110,7 +110,10 @@ test_boot_1_cpu()  { boot 1; }
 test_boot_2_cpus() { boot 2; }
 test_boot_4_cpus() { boot 4; }
 
-test_end_reboot() { guest 0 reboot -c 2; }
+test_end_reboot() {
+	guest 0 reboot -c 2 -v
+	grep -q 'the guest rebooted' "$log.err" || fail "it did not reboot: $(tail -n 1 "$log.err")"
+}
 test_end_panic() {
 	guest 127 panic -c 2
 	check "$(cat "$log.err")" = "lkvm: the guest kernel panicked"
@@ -148,6 +151,26 @@ test_ext4_root() {
 	params=root=/dev/vda
 	guest 0 root -c 2 -d /scratch/root.img,queues=2
 	has 'root=/dev/vda ext4' 'md5=.*' end
+}
+
+# The host's file system fills up: the guest is paused, with a CPU that it has not
+# started yet, and goes on when there is room; then that CPU starts.
+test_pause_without_space() {
+	mkdir -p /run/full
+	mount -t tmpfs -o size=512k full /run/full
+	truncate -s 64M /run/full/a.img
+	params=maxcpus=2
+	start readback,hotplug -c 3 -d /run/full/a.img,queues=2,cache=writeback,werror=enospc
+	for _ in $(seq 150); do
+		grep -q 'the guest is paused' "$log.err" && break
+		sleep 0.2
+	done
+	grep -q "vda.*write.*No space left.*kill -USR2 $pid" "$log.err" || fail "not paused: $(tail -n 1 "$log.err")"
+	mount -o remount,size=100m /run/full
+	kill -USR2 "$pid"
+	wait "$pid" || fail "exit status $?"
+	has readback_vda=good online=0-2 end
+	umount /run/full
 }
 
 # The terminal's input comes by an interrupt, not only when the guest looks.
@@ -302,7 +325,7 @@ test_payload_hostile() { cases hcalls config msi_services cpus rtas meanwhile; }
 # KVM itself reads the arguments of each service, and gives up where it cannot.
 test_payload_unreadable_rtas() {
 	for case in rtas_nowhere rtas_counts; do
-		payload 126 payload.elf -m 64M -c 2 -d null:16M,queues=2 --params case=$case
+		payload 126 payload.elf -m 256M -c 2 -d null:16M,queues=2 --params case=$case
 		check "$(wc -l < "$log.err")" = 1
 		grep -q "guest died on vCPU 0: KVM_RUN" "$log.err" || fail "$(cat "$log.err")"
 	done
