@@ -43,7 +43,7 @@ static void blk_queue_start(void *arg)
 		virtio_device_break(dev, index, q->vq.error);
 		return;
 	}
-	pace_init(&q->pace);
+	pace_init(&q->pace, q->vq.size);
 	q->peak = 0;
 	q->irq = (struct blk_irq){ 0 };
 	q->started = true;

@@ -13,9 +13,13 @@
 #define VAIN_STEP 2		/* each one for four times more than the last, */
 #define VAIN_MAX 6		/* half as much after each that was not in vain */
 
-void pace_init(struct pace *p)
+void pace_init(struct pace *p, unsigned int size)
 {
-	*p = (struct pace){ .want = 1, .usual_ns = USUAL_FIRST };
+	*p = (struct pace){
+		.want = 1,
+		.most = size < WANT_MAX ? size : WANT_MAX,
+		.usual_ns = USUAL_FIRST,
+	};
 }
 
 static u64 pace_longest(const struct pace *p)
@@ -34,11 +38,11 @@ u64 pace_patience(const struct pace *p, unsigned int waiting, u64 now)
 	return end - now;
 }
 
-static unsigned int pace_share(unsigned int outstanding)
+static unsigned int pace_share(const struct pace *p, unsigned int outstanding)
 {
-	if (outstanding < WANT_FROM)
-		return 1;
-	return outstanding < WANT_MAX ? outstanding : WANT_MAX;
+	unsigned int share = outstanding < p->most ? outstanding : p->most;
+
+	return share < WANT_FROM ? 1 : share;
 }
 
 static u64 mean_with(u64 mean, u64 value)
@@ -54,7 +58,7 @@ static void pace_missed(struct pace *p, unsigned int got, u64 waited, u64 now)
 {
 	if (got >= WANT_FROM)
 		p->usual_ns = mean_with(p->usual_ns, waited * p->want / got);
-	p->want = pace_share(got);
+	p->want = pace_share(p, got);
 	p->vain = p->vain + VAIN_STEP < VAIN_MAX ? p->vain + VAIN_STEP : VAIN_MAX;
 	p->rest_until = now + (waited << p->vain);
 }
@@ -84,6 +88,6 @@ void pace_give_up(struct pace *p)
 
 void pace_idle(struct pace *p, unsigned int outstanding, u64 now)
 {
-	p->want = (p->want + pace_share(outstanding) + 1) / 2;
+	p->want = (p->want + pace_share(p, outstanding) + 1) / 2;
 	p->since = now;
 }

@@ -20,6 +20,7 @@
  */
 #include "virtio/virtqueue.h"
 #include "virtio/ring_layout.h"
+#include <assert.h>
 #include <linux/virtio_config.h>
 #include <string.h>
 
@@ -84,5 +85,6 @@ void virtqueue_kicks_off(struct virtqueue *vq)
 
 bool virtqueue_kicks_on(struct virtqueue *vq, u16 n)
 {
+	assert(n && n <= vq->size);	/* else no kick would ever come */
 	return vq->is_packed ? packed_kicks_on(vq, n) : split_kicks_on(vq, n);
 }

@@ -18,6 +18,7 @@
 
 struct pace {
 	unsigned int want;	/* requests worth waiting for; 1: none */
+	unsigned int most;	/* of them; no driver has more than its ring holds */
 	unsigned int vain;	/* how many waits were in vain lately */
 	u64 since;		/* when the queue had nothing in flight */
 	u64 usual_ns;		/* how long what was wanted took to come */
@@ -30,7 +31,8 @@ enum pace_result {
 	PACE_MISSED,	/* fewer did */
 };
 
-void pace_init(struct pace *p);
+/* For a ring of @size, which is never waited for beyond. */
+void pace_init(struct pace *p, unsigned int size);
 
 /* How long from @now on @waiting requests should be left; 0: take them. */
 u64 pace_patience(const struct pace *p, unsigned int waiting, u64 now);

@@ -12,7 +12,7 @@ static u64 now;
 
 static void setup(void)
 {
-	pace_init(&pace);
+	pace_init(&pace, 256);
 	now = 1000000000;
 }
 
@@ -154,6 +154,29 @@ START_TEST(test_gives_up)
 }
 END_TEST
 
+/*
+ * What was in flight and what waits can be more than the ring holds: such a
+ * number never comes, and would be waited for until patience ends.
+ */
+START_TEST(test_no_more_than_the_ring)
+{
+	for (unsigned int size = 1; size <= 64; size *= 2) {
+		unsigned int most = size < 4 ? 1 : size < 32 ? size : 32;
+
+		pace_init(&pace, size);
+		for (unsigned int i = 0; i < 100; i++) {
+			now += 2000;
+			pace_idle(&pace, 2 * size - 1, now);
+			ck_assert_uint_le(pace.want, most);
+			now += pace_patience(&pace, 0, now);
+			pace_took(&pace, 2 * size, now);
+			ck_assert_uint_le(pace.want, most);
+		}
+		ck_assert_uint_eq(pace.want, most);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *s = suite_create("pace");
@@ -169,6 +192,7 @@ int main(void)
 	tcase_add_test(tc, test_learns_to_be_patient);
 	tcase_add_test(tc, test_flush_behind_bursts);
 	tcase_add_test(tc, test_gives_up);
+	tcase_add_test(tc, test_no_more_than_the_ring);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_ENV);
