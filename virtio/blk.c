@@ -128,9 +128,17 @@ static void blk_write(struct blk_request *req, u64 sector,
 static void blk_flush(struct blk_request *req)
 {
 	static const struct buffers nothing;
+	struct virtio_blk *blk = req->queue->blk;
+	int err = read_once(&blk->flush_error);
 
 	counter_add(&req->queue->stats.flushes, 1);
-	blk_stage(req, DISK_FLUSH, 0, &nothing, 0);
+	blk_prepare(req, DISK_FLUSH, 0, &nothing, 0);
+	if (err)
+		err = __atomic_exchange_n(&blk->flush_error, 0, __ATOMIC_RELAXED);
+	if (err)
+		blk_failed(req, err);
+	else
+		disk_stage(req->queue->disk_queue, &req->disk);
 }
 
 /*

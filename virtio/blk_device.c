@@ -122,7 +122,9 @@ static void blk_set_cache(struct virtio_blk *blk, bool on)
 	if (!err)
 		return;
 	blk_set_write_through(blk, false);
-	if (!__atomic_exchange_n(&blk->complained, true, __ATOMIC_RELAXED))
+	/* The host tells it once: now it is for the next flush to tell. */
+	__atomic_store_n(&blk->flush_error, err, __ATOMIC_RELAXED);
+	if (blk_complains(blk, BLK_CACHE_STAYS_ON))
 		log_error("%s: its write cache stays on: the host's flush failed: %s; look at the host's disk and its log (told once)",
 			  blk->dev.name, strerror(-err));
 }

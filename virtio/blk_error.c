@@ -39,14 +39,17 @@ static const char *blk_describe(const struct blk_request *req, int err,
 }
 
 static void blk_complain(const struct blk_request *req, int err,
-			 const char *outcome)
+			 enum blk_complaint kind)
 {
+	static const char *const outcomes[] = {
+		[BLK_REPORTED] = "the guest gets I/O errors",
+		[BLK_IGNORED] = "the guest is told that all is well",
+	};
 	char text[WHY_MAX];
 
-	if (__atomic_exchange_n(&req->queue->blk->complained, true,
-				__ATOMIC_RELAXED))
-		return;
-	log_error("%s; %s (told once)", blk_describe(req, err, text), outcome);
+	if (blk_complains(req->queue->blk, kind))
+		log_error("%s; %s (told once)", blk_describe(req, err, text),
+			  outcomes[kind]);
 }
 
 static void blk_report(struct blk_request *req, int err)
@@ -57,7 +60,7 @@ static void blk_report(struct blk_request *req, int err)
 	if (err == -EOPNOTSUPP && req->disk.op == DISK_SECURE_ERASE)
 		status = VIRTIO_BLK_S_UNSUPP;
 	else if (err != -ECANCELED)	/* by a reset */
-		blk_complain(req, err, "the guest gets I/O errors");
+		blk_complain(req, err, BLK_REPORTED);
 	blk_end(req, status, 0);
 }
 
@@ -67,7 +70,7 @@ static void blk_ignore(struct blk_request *req, int err)
 	const struct disk_req *disk = &req->disk;
 	bool read = disk->op == DISK_READ;
 
-	blk_complain(req, err, "the guest is told that all is well");
+	blk_complain(req, err, BLK_IGNORED);
 	counter_add(&req->queue->stats.ignored, 1);
 	for (u32 i = 0; read && i < disk->niov; i++)
 		memset(disk->iov[i].iov_base, 0, disk->iov[i].iov_len);

@@ -65,13 +65,22 @@ struct blk_queue {
 	sem_t drained;
 };
 
+/* Failures of the host's disk; of each kind one line, however often it fails. */
+enum blk_complaint {
+	BLK_REPORTED,
+	BLK_IGNORED,
+	BLK_CACHE_STAYS_ON,
+	BLK_COMPLAINTS
+};
+
 struct virtio_blk {
 	struct virtio_device dev;
 	struct disk *disk;
 	u64 sectors;
 	bool readonly;
 	bool write_through;	/* set by a vCPU; writes are durable when done */
-	bool complained;	/* one line for a failing host disk */
+	int flush_error;	/* of the host, that no flush has told the driver */
+	bool complained[BLK_COMPLAINTS];
 	char serial[VIRTIO_BLK_ID_BYTES];
 	u64 irq_delay_ns;
 	bool irq_delay_auto;
@@ -112,14 +121,28 @@ static inline void blk_throttle_end(struct blk_queue *q, u64 now)
 	q->throttled_since = 0;
 }
 
-static inline void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
-			     const struct buffers *data, u64 len)
+/* Whether it is the first of its kind. */
+static inline bool blk_complains(struct virtio_blk *blk,
+				 enum blk_complaint kind)
+{
+	return !__atomic_exchange_n(&blk->complained[kind], true,
+				    __ATOMIC_RELAXED);
+}
+
+static inline void blk_prepare(struct blk_request *req, enum disk_op op,
+			       u64 offset, const struct buffers *data, u64 len)
 {
 	req->disk.op = op;
 	req->disk.offset = offset;
 	req->disk.len = len;
 	req->disk.iov = data->iov;
 	req->disk.niov = data->n;
+}
+
+static inline void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
+			     const struct buffers *data, u64 len)
+{
+	blk_prepare(req, op, offset, data, len);
 	disk_stage(req->queue->disk_queue, &req->disk);
 }
 

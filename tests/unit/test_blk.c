@@ -687,6 +687,56 @@ START_TEST(test_wce_off_flushes)
 }
 END_TEST
 
+/*
+ * Linux tells an error of writing back once for each open file.  If a switch of
+ * the cache has met it, the next flush must not say that all is well.
+ */
+START_TEST(test_wce_off_fails_next_flush)
+{
+	struct rig_capture c;
+
+	open_cached(DISK_CACHE_NONE);
+	drive(DRIVER_FEATURES | WCE);
+	fault_host.no_sync = EIO;
+	rig_capture_start(&c);
+	write_wce(0);
+	rig_capture_end(&c);
+	fault_host.no_sync = 0;
+	ck_assert_uint_eq(read_wce(), 1);
+	rig_capture_start(&c);
+	expect_request(VIRTIO_BLK_T_FLUSH, 0, 0, VIRTIO_BLK_S_IOERR, 1);
+	expect_request(VIRTIO_BLK_T_FLUSH, 0, 0, VIRTIO_BLK_S_OK, 1);
+	rig_capture_end(&c);
+	rig_expect_line(&c, "vdt", "flush", "I/O errors", strerror(EIO));
+	close_blk();
+}
+END_TEST
+
+/* What was told of one kind of failure does not hide another. */
+START_TEST(test_each_kind_is_told)
+{
+	struct rig_capture c;
+
+	memset(&fault_host, 0, sizeof(fault_host));
+	open_blk(rig_open(&disk_fault_ops, "fault:1:100:0:memory:1048576"), 1, 1,
+		 64);
+	drive(DRIVER_FEATURES | WCE);
+	rig_capture_start(&c);
+	expect_request(VIRTIO_BLK_T_IN, 8, 512, VIRTIO_BLK_S_IOERR, 0);
+	expect_request(VIRTIO_BLK_T_IN, 8, 512, VIRTIO_BLK_S_IOERR, 0);
+	rig_capture_end(&c);
+	rig_expect_line(&c, "vdt", "read", "told once");
+	fault_host.no_sync = EIO;
+	rig_capture_start(&c);
+	write_wce(0);
+	write_wce(0);
+	rig_capture_end(&c);
+	rig_expect_line(&c, "vdt", "write cache stays on", "told once");
+	fault_host.no_sync = 0;
+	close_blk();
+}
+END_TEST
+
 static void add_requests(Suite *suite, bool packed)
 {
 	TCase *tc = tcase_of(suite, packed ? "requests, packed" : "requests", packed);
@@ -713,6 +763,8 @@ static void add_cache(Suite *suite, bool packed)
 			    DISK_CACHE_UNSAFE + 1);
 	tcase_add_test(tc, test_wce_toggled);
 	tcase_add_test(tc, test_wce_off_flushes);
+	tcase_add_test(tc, test_wce_off_fails_next_flush);
+	tcase_add_test(tc, test_each_kind_is_told);
 }
 
 static void add_mess(Suite *suite, bool packed)
