@@ -109,8 +109,9 @@ static void blk_config_read(struct virtio_device *dev, u32 offset, void *data,
 }
 
 /*
- * Without its cache the disk keeps what was written with it, too: the driver
- * will flush no more.  If the host cannot, the cache stays on.
+ * Without its cache the disk keeps what was complete before, too: the driver may
+ * flush no more.  Writes that are under way now are as they were marked (5.2.6.2
+ * asks for no more).  If the host cannot, the cache stays on.
  */
 static void blk_set_cache(struct virtio_blk *blk, bool on)
 {
