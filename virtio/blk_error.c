@@ -138,6 +138,21 @@ static void blk_skip_done(struct disk_req *disk)
 	disk->len = left;
 }
 
+/*
+ * A flush that failed cannot be mended: the host has dropped what it could not
+ * write, tells so once, and would say of the next one that all is well.
+ */
+static void blk_retry_one(struct blk_request *req)
+{
+	if (req->disk.op == DISK_FLUSH) {
+		blk_end(req, VIRTIO_BLK_S_IOERR, 0);
+		return;
+	}
+	if (req->disk.op <= DISK_WRITE)
+		blk_skip_done(&req->disk);
+	disk_stage(req->queue->disk_queue, &req->disk);
+}
+
 void blk_retry(struct blk_queue *q)
 {
 	struct blk_request *req = q->kept, *next;
@@ -145,9 +160,7 @@ void blk_retry(struct blk_queue *q)
 	q->kept = NULL;
 	for (; req; req = next) {
 		next = req->next_kept;
-		if (req->disk.op <= DISK_WRITE)
-			blk_skip_done(&req->disk);
-		disk_stage(q->disk_queue, &req->disk);
+		blk_retry_one(req);
 	}
 }
 

@@ -105,7 +105,7 @@ void blk_end(struct blk_request *req, u8 status, u32 written);
 
 /* blk_error.c: the host failed it. */
 void blk_failed(struct blk_request *req, int err);
-/* What was kept is tried again, or completed with an error. */
+/* What was kept is tried again, but for flushes; or completed with an error. */
 void blk_retry(struct blk_queue *q);
 void blk_give_up(struct blk_queue *q);
 

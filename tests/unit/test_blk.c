@@ -5,6 +5,7 @@
  * modes.  Many requests at once: test_blk_load.c; without data: test_blk_erase.c.
  */
 /* helpers: blk_rig.c guest_ring.c disk_rig.c fault_disk.c */
+#include "virtio/blk_queue.h"	/* first, for the sake of -Wshadow */
 #include "blk_rig.h"
 #include "disk_rig.h"
 #include "fault_disk.h"
@@ -737,6 +738,44 @@ START_TEST(test_each_kind_is_told)
 }
 END_TEST
 
+static void on_pause(void *ctx, const char *why)
+{
+	expect(strstr(why, "flush"));
+	__atomic_add_fetch((unsigned int *)ctx, 1, __ATOMIC_RELAXED);
+}
+
+/*
+ * werror=stop, enospc: the host has dropped what it could not write, and its
+ * next flush succeeds.  Resumed, the guest's must fail all the same, once.
+ */
+START_TEST(test_kept_flush_fails)
+{
+	unsigned int pauses = 0;
+	u32 written;
+
+	open_cached(DISK_CACHE_NONE);
+	blk->on_error.write = _i ? VIRTIO_BLK_ENOSPC : VIRTIO_BLK_STOP;
+	blk->on_error.pause = on_pause;
+	blk->on_error.ctx = &pauses;
+	drive(DRIVER_FEATURES | WCE);
+	fault_host.no_sync = ENOSPC;
+	write_wce(0);
+	fault_host.no_sync = 0;
+	add_request(0, &slots[0], VIRTIO_BLK_T_FLUSH, 0, 0);
+	ring_kick(&rings[0]);
+	while (!count_of(&pauses))
+		usleep(1000);
+	ck_assert(!ring_used_pending(&rings[0]));
+	virtio_blk_retry(blk);
+	ring_wait_used(&rings[0], &written);
+	ck_assert_uint_eq(written, 1);
+	ck_assert_uint_eq(*status_byte(&slots[0]), VIRTIO_BLK_S_IOERR);
+	expect_request(VIRTIO_BLK_T_FLUSH, 0, 0, VIRTIO_BLK_S_OK, 1);
+	ck_assert_uint_eq(pauses, 1);
+	close_blk();
+}
+END_TEST
+
 static void add_requests(Suite *suite, bool packed)
 {
 	TCase *tc = tcase_of(suite, packed ? "requests, packed" : "requests", packed);
@@ -765,6 +804,7 @@ static void add_cache(Suite *suite, bool packed)
 	tcase_add_test(tc, test_wce_off_flushes);
 	tcase_add_test(tc, test_wce_off_fails_next_flush);
 	tcase_add_test(tc, test_each_kind_is_told);
+	tcase_add_loop_test(tc, test_kept_flush_fails, 0, 2);
 }
 
 static void add_mess(Suite *suite, bool packed)
