@@ -17,10 +17,14 @@
 #define BURST_DEFAULT 10		/* a second's by so many */
 #define BURST_MIN (SECOND / 100)	/* else a late wake-up costs throughput */
 #define BURST_MAX (3600 * SECOND)
+#define DEBT_MAX (365 * 86400 * SECOND)	/* of whatever length a request is */
+#define WAIT_MAX (3600 * SECOND)	/* then the queue looks again */
 
 static u64 limit_price(const struct limit_bucket *b, u64 n)
 {
-	return (u64)((unsigned __int128)n * b->unit >> UNIT_SHIFT);
+	unsigned __int128 price = (unsigned __int128)n * b->unit >> UNIT_SHIFT;
+
+	return price < TICKS(DEBT_MAX) ? (u64)price : TICKS(DEBT_MAX);
 }
 
 /* The last one of a burst may begin when the others have used up what there is. */
@@ -28,12 +32,11 @@ static u64 limit_burst(const struct limit_bucket *b,
 		       const struct limit_rate *rate)
 {
 	u64 burst = rate->burst ? rate->burst : rate->rate / BURST_DEFAULT;
-	unsigned __int128 price;
+	u64 price = limit_price(b, burst ? burst - 1 : 0);
 
-	price = (unsigned __int128)(burst ? burst - 1 : 0) * b->unit >> UNIT_SHIFT;
 	if (price < TICKS(BURST_MIN))
 		return TICKS(BURST_MIN);
-	return price < TICKS(BURST_MAX) ? (u64)price : TICKS(BURST_MAX);
+	return price < TICKS(BURST_MAX) ? price : TICKS(BURST_MAX);
 }
 
 static void limit_bucket_init(struct limit_bucket *b,
@@ -64,6 +67,8 @@ u64 limit_wait(const struct limit_share *s, u64 now)
 	if (s->due <= TICKS(now))
 		return 0;
 	wait = (s->due >> TICK_SHIFT) + 1 - now;
+	if (wait > WAIT_MAX)
+		return WAIT_MAX;
 	return wait > TURN_NS ? wait : TURN_NS;
 }
 
@@ -105,6 +110,8 @@ static u64 limit_bucket_pay(struct limit_bucket *b, u64 now, u64 n)
 		return 0;
 	do {
 		paid = limit_paid(b, old, now) + price;
+		if (paid > now + TICKS(DEBT_MAX))
+			paid = now + TICKS(DEBT_MAX);
 	} while (!__atomic_compare_exchange_n(&b->paid, &old, paid, true,
 					      __ATOMIC_RELAXED,
 					      __ATOMIC_RELAXED));

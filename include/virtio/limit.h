@@ -12,6 +12,8 @@
  * holds to the last request, no queue is ahead by more than those 200 us, and
  * each has its turn.
  *
+ * A debt ends at a year, so that no request, however long, makes it wrap.
+ *
  * No lock, and one compare-and-swap for each bucket and batch.  Times are
  * CLOCK_MONOTONIC in ns.
  */
@@ -60,7 +62,7 @@ struct limit_amount {
 bool limit_wanted(const struct limit_params *params);
 void limit_init(struct limit *l, const struct limit_params *params);
 
-/* How long from @now on all requests are to be left, ns; 0: take some. */
+/* How long from @now on all requests are to be left, ns, an hour at most; 0: take some. */
 u64 limit_wait(const struct limit_share *s, u64 now);
 /* Whether there is room for one more request behind @taken, not paid yet. */
 bool limit_allows(const struct limit_share *s, u64 now,

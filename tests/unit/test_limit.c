@@ -5,6 +5,7 @@
  */
 #include "virtio/limit.h"
 #include <check.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdlib.h>
 
@@ -199,6 +200,34 @@ START_TEST(test_large_request)
 }
 END_TEST
 
+/*
+ * Descriptors may name the same memory again and again: one request is as long
+ * as the disk.  Its price, and the sum of many, ends at a year and never wraps.
+ */
+START_TEST(test_absurd_request)
+{
+	static const u64 lens[] = {
+		1153000000, 4ull << 30, 1ull << 40, 1ull << 62, ~0ull,
+	};
+	const u64 year = 365 * 86400 * SECOND;
+
+	open_limit(0, 0, 1, 1);
+	for (unsigned int i = 0; i < 30; i++) {
+		for (unsigned int q = 0; q < QUEUES_MAX; q++) {
+			ck_assert_uint_eq(take(&shares[q], now, 1, lens[_i]), 1);
+			ck_assert_uint_gt(limit_wait(&shares[q], now), SECOND);
+			/* A sleep that any system call can express. */
+			ck_assert_uint_le(limit_wait(&shares[q], now),
+					  INT_MAX * 1000000ull);
+			ck_assert_uint_gt(limit_wait(&shares[q],
+						     now + year - SECOND), 0);
+		}
+		now += year + 1;
+	}
+	ck_assert_uint_eq(limit_wait(&shares[0], now), 0);
+}
+END_TEST
+
 /* What transfers nothing and counts for nothing never has to wait. */
 START_TEST(test_flushes_are_free)
 {
@@ -315,6 +344,7 @@ int main(void)
 	tcase_add_test(tc, test_burst);
 	tcase_add_test(tc, test_burst_default);
 	tcase_add_test(tc, test_large_request);
+	tcase_add_loop_test(tc, test_absurd_request, 0, 5);
 	tcase_add_test(tc, test_flushes_are_free);
 	tcase_add_loop_test(tc, test_shares, 0, RATES - 2);
 	tcase_add_test(tc, test_newcomer);
