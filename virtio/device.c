@@ -81,6 +81,7 @@ static void virtio_device_reset(struct virtio_device *dev)
 	dev->driver_features_select = 0;
 	dev->queue_select = 0;
 	dev->driver_features = 0;
+	dev->driver_high_words = 0;
 	dev->status = 0;
 	dev->ops->negotiated(dev);
 	write_once(&dev->broken, false);
@@ -96,7 +97,8 @@ u8 virtio_device_status(const struct virtio_device *dev)
 /* 3.1.1 step 5: all or nothing, and never without VERSION_1. */
 static bool virtio_features_ok(const struct virtio_device *dev)
 {
-	return !(dev->driver_features & ~dev->features) &&
+	return !dev->driver_high_words &&
+	       !(dev->driver_features & ~dev->features) &&
 	       virtio_device_has(dev, VIRTIO_F_VERSION_1);
 }
 
@@ -126,6 +128,19 @@ void virtio_device_set_features(struct virtio_device *dev, u64 features)
 {
 	if (!(dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
 		dev->driver_features = features;
+}
+
+void virtio_device_set_high_features(struct virtio_device *dev, u32 word,
+				     u32 features)
+{
+	u32 bit = 1u << (word < 31 ? word : 31);	/* the last: all others */
+
+	if (dev->status & VIRTIO_CONFIG_S_FEATURES_OK)
+		return;
+	if (features)
+		dev->driver_high_words |= bit;
+	else
+		dev->driver_high_words &= ~bit;
 }
 
 bool virtio_device_size_ok(const struct virtio_device *dev,

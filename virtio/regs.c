@@ -151,13 +151,16 @@ static void virtio_queue_write(struct virtio_device *dev, enum virtio_reg reg,
 static void virtio_set_driver_features(struct virtio_device *dev, u32 value)
 {
 	u64 features = dev->driver_features;
+	u32 word = dev->driver_features_select;
 
-	if (dev->driver_features_select == 0)
-		virtio_set_low(&features, value);
-	else if (dev->driver_features_select == 1)
+	if (word > 1) {
+		virtio_device_set_high_features(dev, word, value);
+		return;
+	}
+	if (word)
 		virtio_set_high(&features, value);
-	else if (value)
-		features |= dev->features + 1;	/* bits nobody offered */
+	else
+		virtio_set_low(&features, value);
 	virtio_device_set_features(dev, features);
 }
 

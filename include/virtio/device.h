@@ -65,6 +65,7 @@ struct virtio_device {
 
 	u64 features;		/* offered */
 	u64 driver_features;	/* accepted */
+	u32 driver_high_words;	/* a bit for each word above them that is not 0 */
 	u8 status;
 	bool broken;		/* NEEDS_RESET; set by any thread */
 	unsigned int breaks;	/* how often that was */
@@ -90,6 +91,9 @@ u8 virtio_device_status(const struct virtio_device *dev);
 /* 0 resets the device, and returns when it is reset. */
 void virtio_device_set_status(struct virtio_device *dev, u8 status);
 void virtio_device_set_features(struct virtio_device *dev, u64 features);
+/* @word: 2 and above, of bits that no device offers. */
+void virtio_device_set_high_features(struct virtio_device *dev, u32 word,
+				     u32 features);
 void virtio_device_enable_queue(struct virtio_device *dev, unsigned int q);
 /* 2.6.1: RING_RESET.  Returns when the queue is reset. */
 void virtio_device_reset_queue(struct virtio_device *dev, unsigned int q);

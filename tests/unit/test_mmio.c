@@ -215,6 +215,48 @@ START_TEST(test_feature_words)
 }
 END_TEST
 
+/*
+ * A bit above 63 refuses the features, and nothing else: no bit is accepted that
+ * the driver did not write; when it takes it back, or resets, all is well again.
+ */
+START_TEST(test_high_features_taken_back)
+{
+	static const u32 selects[] = { 2, 3, 30, 31, 32, 0xffffffff };
+	const u32 select = selects[_i];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		SET(STATUS, 3);
+		set_features(VERSION_1);
+		SET(DRIVER_FEATURES_SEL, select);
+		SET(DRIVER_FEATURES, 0x80000000);
+		ck_assert_uint_eq(REG(DRIVER_FEATURES), 0);
+		ck_assert_uint_eq(dev.driver_features, VERSION_1);
+		SET(DRIVER_FEATURES_SEL, select == 2 ? 3 : 2);
+		SET(DRIVER_FEATURES, 0);	/* another word */
+		set_features(VERSION_1);
+		SET(STATUS, 11);
+		ck_assert_uint_eq(REG(STATUS), 3);
+		if (i) {
+			SET(STATUS, 0);
+			SET(STATUS, 3);
+			set_features(VERSION_1);
+		} else {
+			SET(DRIVER_FEATURES_SEL, select);
+			SET(DRIVER_FEATURES, 0);
+		}
+		SET(STATUS, 11);
+		ck_assert_uint_eq(REG(STATUS), 11);
+		ck_assert_uint_eq(dev.driver_features, VERSION_1);
+		/* Too late to matter. */
+		SET(DRIVER_FEATURES_SEL, select);
+		SET(DRIVER_FEATURES, 1);
+		SET(STATUS, 15);
+		ck_assert_uint_eq(REG(STATUS), 15);
+		SET(STATUS, 0);
+	}
+}
+END_TEST
+
 /* 3.1.1: the order of steps, and what is not allowed in it. */
 START_TEST(test_status)
 {
@@ -639,6 +681,7 @@ static Suite *mmio_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_identity);
 	tcase_add_test(tc, test_feature_words);
+	tcase_add_loop_test(tc, test_high_features_taken_back, 0, 6);
 	tcase_add_test(tc, test_status);
 	tcase_add_test(tc, test_needs_reset);
 	tcase_add_test(tc, test_queue_setup);
