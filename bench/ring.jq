@@ -9,7 +9,7 @@ def round2: if . == null then null else (. * 100 | round) / 100 end;
 def round3: if . == null then null else (. * 1000 | round) / 1000 end;
 def ratio($b): if . == null or $b == null or $b == 0 then null else . / $b end;
 
-def constant: {case, disk, mode, engine, rings, queues, threads, depth, poll, direct};
+def constant: {case, disk, mode, engine, rings, queues, threads, depth, limited, poll, direct};
 def measured: ["requests_per_s", "requests_per_s_thread", "ns", "driver_ns", "batch",
 	"submits", "system_calls", "interrupts", "sleeps"];
 

@@ -39,6 +39,7 @@ cases() {
 		echo "null/turns/q${shape/ /t} null turns $shape"
 	done
 	echo 'null/turns/q1t1/packed null turns 1 1 -r packed'
+	echo 'null/turns/q1t1/limits null turns 1 1 -l'
 	echo 'null/threads/q1t1/packed null threads 1 1 -P always -r packed'
 	echo 'null/threads/q1t1/poll=off null threads 1 1'
 	for shape in '1 1' '4 1' '16 1' '16 16'; do

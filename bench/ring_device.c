@@ -56,7 +56,7 @@ static struct disk *disk_new(const struct ring_run *run)
 
 static struct virtio_blk *blk_new(const struct ring_run *run, struct disk *disk)
 {
-	const struct virtio_blk_params params = {
+	struct virtio_blk_params params = {
 		.name = "vda",
 		.serial = "bench",
 		.nqueues = run->queues,
@@ -67,6 +67,11 @@ static struct virtio_blk *blk_new(const struct ring_run *run, struct disk *disk)
 	};
 	struct virtio_blk *blk;
 
+	if (run->limited)
+		params.limits = (struct limit_params){
+			.requests.rate = 1000ull * LIMIT_REQUESTS_MAX,
+			.bytes.rate = 1000 * LIMIT_BYTES_MAX,
+		};
 	for (unsigned int i = 0; i < run->threads; i++) {
 		if (iothread_new(&threads[i], "bench"))
 			ring_die("cannot make I/O thread %u", i);
