@@ -20,7 +20,7 @@
 
 #define LANE_SLOTS (SLOTS / 2)
 #define SLOT_SECTORS 8u		/* of the disk, each slot's own */
-#define UNKNOWN (~0ull)		/* what a sector holds, after a failure or a reset */
+#define UNKNOWN (~0ull)		/* what a sector holds that was not written yet */
 #define NOBODY 0xdd		/* the status byte of a request that is over */
 #define EPOCH 20000u		/* requests of a queue from reset to reset */
 
@@ -95,7 +95,10 @@ static void lane_send(struct lane *l, unsigned int i)
 	l->slot_of_head[head] = (int)i;
 }
 
-/* What was read is what was written last, and that is there if it was said so. */
+/*
+ * What was read is what was written last with success: a write that fails here
+ * or that a reset cuts off has not begun.
+ */
 static void lane_check(struct soak_req *r, const struct slot *s, u8 status)
 {
 	for (unsigned int k = 0; k < r->len / 512; k++) {
