@@ -2,7 +2,8 @@
 /*
  * A driver on one thread, a device on another, both asleep whenever the other
  * has not called: a kick or an interrupt that is lost ends in a sleep for ever,
- * which a timeout turns into a failure.
+ * which a timeout turns into a failure.  The device sleeps until any number of
+ * chains wait, and a driver that stops before is found by looking again.
  *
  * And the four instructions that this hangs on, alone: each side stores, fences,
  * looks at what the other stores, at the same moment as nearly as can be.
@@ -19,7 +20,8 @@
 #include <unistd.h>
 
 #define RACE_REQUESTS 1000000u
-#define RACE_TIMEOUT_MS 20000
+#define RACE_TIMEOUT_NS 20000000000
+#define RACE_PATIENCE_NS 20000
 
 static const struct race {
 	u16 size;
@@ -39,10 +41,12 @@ struct device {
 	struct virtqueue vq;
 	int kick_fd;
 	int call_fd;
+	u32 random;
 	unsigned int total;
 	unsigned int served;
 	unsigned int publications;
 	unsigned int interrupts;
+	unsigned int timeouts;
 	const char *failed;
 };
 
@@ -78,20 +82,44 @@ static bool device_turn(struct device *d)
 	return any;
 }
 
+/* Every second time one; else any number that the ring may hold. */
+static u16 device_wish(struct device *d)
+{
+	u32 r = (d->random = d->random * 1103515245u + 12345) >> 16;
+
+	return r % 2 ? 1 : (u16)(1 + r / 2 % d->vq.size);
+}
+
+/* Returns whether there was a kick. */
+static bool device_sleep(struct device *d, u64 ns)
+{
+	struct timespec t = { (time_t)(ns / 1000000000), (long)(ns % 1000000000) };
+	struct pollfd p = { .fd = d->kick_fd, .events = POLLIN };
+	u64 count;
+
+	if (ppoll(&p, 1, &t, NULL) != 1)
+		return false;
+	if (read(d->kick_fd, &count, sizeof(count)) < 0)
+		d->failed = "read";
+	return true;
+}
+
+/* Who waits for more than one may wait in vain, but not if they are there. */
 static void *device_main(void *arg)
 {
 	struct device *d = arg;
 
 	while (d->served < d->total && !d->failed) {
-		struct pollfd p = { .fd = d->kick_fd, .events = POLLIN };
-		u64 count;
+		u16 n = device_wish(d), least = d->vq.event_idx ? n : 1;
 
-		if (device_turn(d) || virtqueue_kicks_on(&d->vq, 1))
+		if (device_turn(d) || virtqueue_kicks_on(&d->vq, n))
 			continue;
-		if (poll(&p, 1, RACE_TIMEOUT_MS) != 1)
+		if (device_sleep(d, least > 1 ? RACE_PATIENCE_NS : RACE_TIMEOUT_NS))
+			continue;
+		d->timeouts++;
+		if (least == 1 || (virtqueue_waiting(&d->vq, least) >= least &&
+				   !device_sleep(d, RACE_TIMEOUT_NS)))
 			d->failed = "a kick was lost";
-		else if (read(d->kick_fd, &count, sizeof(count)) < 0)
-			d->failed = "read";
 	}
 	return NULL;
 }
@@ -184,6 +212,8 @@ START_TEST(test_race)
 	ck_assert_uint_le(device.interrupts, device.publications);
 	ck_assert_uint_le(device.publications, device.served);
 	ck_assert(!ring_used_pending(&driver.ring));
+	if (race->event_idx && device.total > 10000)
+		ck_assert_uint_gt(device.timeouts, 0);
 	arena_exit(&driver.arena);
 	close(device.kick_fd);
 	close(device.call_fd);
@@ -195,14 +225,17 @@ END_TEST
 #define DUELS 300000u
 #define DUEL_SECONDS 2		/* at most, where both share a core */
 #define DUEL_OVER ~0u
+#define DUEL_SIZE 8
 
-/* One chain each round; who stores what, and looks for what, is the test's. */
+/* Who stores what, and looks for what, is the test's. */
 struct duel {
 	struct arena arena;
 	struct guest_ring ring;
 	struct virtqueue vq;
 	u64 buf;
 	bool kicks;		/* raced for: kicks, or else interrupts */
+	u16 chains;		/* of this round: for so many the device waits */
+	u16 early;		/* of these, offered before the moment */
 	bool told;		/* the driver kicks, or sees what is used */
 	unsigned int ready;	/* rounds, by the driver ... */
 	unsigned int end;
@@ -240,10 +273,12 @@ static void *duel_driver(void *arg)
 	for (unsigned int round = 1; duel_wait(&d->over, round - 1); round++) {
 		while (ring_get(&d->ring, &id, &len))
 			;
-		expect(ring_add(&d->ring, &b, 1) >= 0);
 		ring_calls_off(&d->ring);
-		if (!d->kicks)
-			ring_expose(&d->ring);
+		for (unsigned int n = 1; n <= d->chains; n++) {
+			expect(ring_add(&d->ring, &b, 1) >= 0);
+			if (n == d->early)
+				ring_expose(&d->ring);
+		}
 		store_release(&d->ready, round);
 		duel_wait(&d->go, round);
 		duel_delay(round % 31);
@@ -259,8 +294,17 @@ static void duel_pop_and_push(struct duel *d)
 	struct virtqueue_chain chain;
 	struct iovec iov[4];
 
-	expect(virtqueue_pop(&d->vq, &chain, iov, 4) == 1);
-	virtqueue_push(&d->vq, &chain, 8);
+	for (unsigned int n = 0; n < d->chains; n++) {
+		expect(virtqueue_pop(&d->vq, &chain, iov, 4) == 1);
+		virtqueue_push(&d->vq, &chain, 8);
+	}
+}
+
+/* Kicks: up to a ring full, all but the last ones early; interrupts: for one. */
+static void duel_draw(struct duel *d, unsigned int round)
+{
+	d->chains = d->kicks ? (u16)(1 + round % DUEL_SIZE) : 1;
+	d->early = d->kicks ? (u16)(round / DUEL_SIZE % d->chains) : 1;
 }
 
 /* Whether neither has told the other. */
@@ -274,7 +318,7 @@ static bool duel_device(struct duel *d, unsigned int round)
 		duel_pop_and_push(d);
 	store_release(&d->go, round);
 	duel_delay(round % 37);
-	told = d->kicks ? virtqueue_kicks_on(&d->vq, 1) :
+	told = d->kicks ? virtqueue_kicks_on(&d->vq, d->chains) :
 			  virtqueue_publish(&d->vq);
 	duel_wait(&d->end, round);
 	if (d->kicks) {
@@ -282,6 +326,7 @@ static bool duel_device(struct duel *d, unsigned int round)
 		virtqueue_publish(&d->vq);
 	}
 	told |= d->told;
+	duel_draw(d, round + 1);
 	store_release(&d->over, round);
 	return !told;
 }
@@ -305,7 +350,8 @@ START_TEST(test_same_moment)
 	pthread_t driver;
 
 	arena_init(&d.arena, 1 << 20);
-	ring_init(&d.ring, &d.arena, 8, features);
+	ring_init(&d.ring, &d.arena, DUEL_SIZE, features);
+	duel_draw(&d, 1);
 	d.buf = arena_alloc(&d.arena, 8, 8);
 	ck_assert_int_eq(virtqueue_init(&d.vq, &d.arena.mem, &d.ring.config,
 					features),
