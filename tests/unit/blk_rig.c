@@ -22,9 +22,13 @@ unsigned int nrings;
 u64 layout;
 struct slot slots[SLOTS];
 unsigned int queue_interrupts[QUEUES_MAX], config_interrupts;
-u64 irq_delay_ns;	/* of devices opened from now on */
-bool irq_delay_auto;
-struct iothread_poll thread_poll;	/* of their threads */
+struct virtio_blk_params blk_params = {
+	.name = "vdt",
+	.serial = "0123456789abcdefghij-too-long",
+	.packed = true,
+	.threads = threads,
+};
+struct iothread_poll thread_poll;
 
 static bool on_queue_interrupt(struct virtio_device *d, unsigned int q)
 {
@@ -83,28 +87,17 @@ TCase *tcase_of(Suite *suite, const char *name, bool packed)
 void open_blk(struct disk *d, unsigned int nqueues, unsigned int threads_n,
 	      u16 queue_size)
 {
-	struct virtio_blk_params params = {
-		.name = "vdt",
-		.serial = "0123456789abcdefghij-too-long",
-		.nqueues = nqueues,
-		.queue_size = queue_size,
-		.packed = true,
-		.nthreads = threads_n,
-		.threads = threads,
-		.irq_delay_ns = irq_delay_ns,
-		.irq_delay_auto = irq_delay_auto,
-	};
-
 	disk = d;
-	nthreads = threads_n;
-	nrings = nqueues;
+	blk_params.nthreads = nthreads = threads_n;
+	blk_params.nqueues = nrings = nqueues;
+	blk_params.queue_size = queue_size;
 	arena_init(&arena, 32u << 20);
 	alloc_slots();
 	for (unsigned int i = 0; i < nthreads; i++) {
 		ck_assert_int_eq(iothread_new(&threads[i], "test"), 0);
 		iothread_set_poll(threads[i], &thread_poll);
 	}
-	ck_assert_int_eq(virtio_blk_new(&blk, &arena.mem, disk, &params), 0);
+	ck_assert_int_eq(virtio_blk_new(&blk, &arena.mem, disk, &blk_params), 0);
 	dev = virtio_blk_device(blk);
 	dev->transport = &transport;
 	for (unsigned int i = 0; i < nthreads; i++)

@@ -51,8 +51,8 @@ extern unsigned int nrings;
 extern u64 layout;		/* PACKED or 0, of every ring */
 extern struct slot slots[SLOTS];
 extern unsigned int queue_interrupts[QUEUES_MAX], config_interrupts;
-extern u64 irq_delay_ns;	/* of devices opened from now on */
-extern bool irq_delay_auto;
+/* Of devices opened from now on; their rings and threads open_blk() fills in. */
+extern struct virtio_blk_params blk_params;
 extern struct iothread_poll thread_poll;	/* of their threads */
 extern const struct virtio_transport_ops transport;
 

@@ -132,8 +132,8 @@ START_TEST(test_interrupts_are_delayed)
 {
 	unsigned int total = test_scale(20000);
 
-	irq_delay_ns = 1000000;
-	irq_delay_auto = _i;
+	blk_params.irq_delay_ns = 1000000;
+	blk_params.irq_delay_auto = _i;
 	open_blk(rig_open(&disk_fault_ops, "fault:5:0:6:memory:1048576"), 1, 1,
 		 64);
 	drive(DRIVER_FEATURES);
@@ -145,7 +145,7 @@ START_TEST(test_interrupts_are_delayed)
 				  STAT(0, suppressed), 1);
 	ck_assert_uint_eq(latencies(0), total);
 	close_blk();
-	irq_delay_ns = 0;
+	blk_params.irq_delay_ns = 0;
 }
 END_TEST
 
