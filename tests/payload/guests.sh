@@ -114,9 +114,9 @@ disk_guests() {
 		on_both "virtio: impossible ring $how" 0 1 "bad-ring how=$how" --disk "$disk,queues=1"
 	done
 	try "virtio: impossible ring sizes are not taken" 0 0 ring-size --disk "$disk,queues=1"
-	try "virtio: resets while another vCPU keeps four queues busy" 0 0 "reset-storm rounds=40" \
+	on_both "virtio: resets while another vCPU keeps four queues busy" 0 0 "reset-storm rounds=40" \
 		--disk null:16M,queues=4 --cpus 2
-	try "virtio: rings, tables and headers rewritten by another vCPU" 0 8 "scribble rounds=20" \
+	on_both "virtio: rings, tables and headers rewritten by another vCPU" 0 8 "scribble rounds=20" \
 		--disk "$disk,queues=1" --cpus 2
 	packed_guests "$disk" "$other"
 	try "virtio: MMIO, interrupt" 0 0 "mmio-irq transport=mmio" --disk "$disk,queues=1,transport=mmio"
@@ -132,27 +132,31 @@ disk_guests() {
 packed_guests() {
 	local disk=$1,packed=on other=$2,packed=on how keys
 
-	try "packed: requests on a file" 0 0 "rw packed=1 sectors=2048" --disk "$disk,queues=1,serial=payload-serial"
+	on_both "packed: requests on a file" 0 0 "rw packed=1 sectors=2048" --disk "$disk,queues=1,serial=payload-serial"
 	try "packed: null:16M" 0 0 "null packed=1" --disk null:16M,queues=1,packed=on
 	try "packed: offered, but not taken" 0 0 null --disk null:16M,queues=1,packed=on
 	try "packed: misaligned buffers, odd framing" 0 0 "framing packed=1" --disk "$disk,queues=1"
 	try "packed: indirect, EVENT_IDX, ring of 4" 0 0 "indirect packed=1" --disk "$disk,queues=1,poll=off"
 	try "packed: INTx, level and resample" 0 0 "intx packed=1" --disk "$disk,queues=1"
 	for keys in queues=4 queues=4,iothreads=1; do
-		try "packed: $keys, all written and read" 0 0 "mq packed=1 $(shared $keys)" --disk "$disk,$keys"
+		on_both "packed: $keys, all written and read" 0 0 "mq packed=1 $(shared $keys)" --disk "$disk,$keys"
 		try "packed: $keys, MSI-X vectors" 0 0 "msix packed=1" --disk "$disk,$keys"
-		try "packed: $keys, reset under load" 0 0 "reset-load packed=1" --disk "$disk,$keys"
+		on_both "packed: $keys, reset under load" 0 0 "reset-load packed=1" --disk "$disk,$keys"
 	done
 	try "packed: RING_RESET and back" 0 0 "ring-reset packed=1" --disk "$disk,queues=4"
 	try "packed: one queue used of four" 0 0 "fewer packed=1" --disk "$disk,queues=4"
 	try "packed: ring filled before DRIVER_OK, then reset" 0 3 "prefilled packed=1" --disk "$dir/long.img,queues=4,packed=on"
 	for how in {0..9}; do
-		try "packed: malformed ring $how" 0 1 "broken-packed packed=1 how=$how" \
+		on_both "packed: malformed ring $how" 0 1 "broken-packed packed=1 how=$how" \
 			--disk "$disk,queues=1" --disk "$other,queues=1"
 	done
 	for how in {0..3}; do
 		try "packed: impossible ring $how" 0 1 "bad-ring packed=1 how=$how" --disk "$disk,queues=1"
 	done
+	on_both "packed: resets while another vCPU keeps four queues busy" 0 0 "reset-storm packed=1 rounds=40" \
+		--disk null:16M,queues=4,packed=on --cpus 2
+	on_both "packed: ring, tables and headers rewritten by another vCPU" 0 8 "scribble packed=1 rounds=30" \
+		--disk "$disk,queues=1" --cpus 2
 	try "packed: noise in the ring" 0 8 "wild packed=1" --disk "$disk,queues=1"
 	try "virtio: noise in the ring" 0 8 wild --disk "$1,queues=1"
 }

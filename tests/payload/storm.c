@@ -18,8 +18,11 @@ static struct device dev;
 static struct lane {
 	struct queue q;
 	u8 data[SECTOR];
+	volatile u16 used;	/* as the driver has last seen it */
+	volatile bool over;	/* and that was behind a reset */
 } lanes[LANES] __attribute__((aligned(4096)));
 static volatile bool closed = true, parked[LANES + 1];
+static volatile bool was_reset;
 static u32 drivers = 1;
 
 static u32 random(void)
@@ -66,13 +69,22 @@ static void open_gate(void)
 
 /* --- resets -------------------------------------------------------------- */
 
-/* Fill the queue. */
-static void lane_drive(struct lane *lane)
+/* What is used of its queue; on a packed ring for the vCPU that drives it. */
+static u16 lane_used(struct queue *q)
+{
+	queue_done(q);
+	return q->is_packed ? q->used_count : q->used.idx;
+}
+
+/* Fill the queue; behind a reset (@over), what is used is the last. */
+static void lane_drive(struct lane *lane, bool over)
 {
 	struct queue *q = &lane->q;
 	u16 before = q->submitted;
 
-	while ((u16)(q->submitted - q->used.idx) < DEPTH)
+	lane->used = lane_used(q);
+	lane->over = over;
+	while ((u16)(q->submitted - lane->used) < DEPTH)
 		queue_add(q, q->submitted % SLOTS, q->submitted % 3 ? T_IN : T_OUT,
 			  q->index, lane->data, SECTOR);
 	if (q->submitted != before)
@@ -83,45 +95,64 @@ static void lane_drive(struct lane *lane)
 static void drive(u32 id)
 {
 	for (;;) {
+		bool over;
+
 		if (closed)
 			park(id);
+		over = was_reset;
 		for (u32 i = id - 1; i < LANES; i += drivers)
-			lane_drive(&lanes[i]);
+			lane_drive(&lanes[i], over);
 	}
 }
 
 static void lane_setup(u32 i)
 {
 	queue_setup(&dev, &lanes[i].q, (u16)i, 64, NO_VECTOR);
+	lanes[i].used = 0;
+	lanes[i].over = false;
 }
 
 static void reset_queues(void)
 {
 	for (u16 i = 0; i < LANES; i++) {
-		write16(dev.common + R_QUEUE_SELECT, i);
-		write16(dev.common + R_QUEUE_RESET, 1);
-		CHECK(WAIT(!read16(dev.common + R_QUEUE_RESET)));
-		CHECK(!read16(dev.common + R_QUEUE_ENABLE));
+		reg_write(&dev, R_QUEUE_SELECT, i);
+		reg_write(&dev, R_QUEUE_RESET, 1);
+		CHECK(WAIT(!reg_read(&dev, R_QUEUE_RESET)));
+		CHECK(!reg_read(&dev, R_QUEUE_ENABLE));
 	}
 }
 
+/* What was used when the reset ended, or, packed, when its driver looked then. */
+static u16 lane_final(struct lane *lane)
+{
+	if (!lane->q.is_packed)
+		return lane->q.used.idx;
+	CHECK(WAIT(lane->over));
+	return lane->used;
+}
+
 /* When it is reset, nothing comes any more, however much is offered. */
-static void reset_round(bool queues)
+static u32 reset_round(bool queues)
 {
 	u16 used[LANES];
+	u32 sum = 0;
 
 	if (queues)
 		reset_queues();
 	else
 		device_reset(&dev);
+	was_reset = true;
 	for (u32 i = 0; i < LANES; i++)
-		used[i] = lanes[i].q.used.idx;
+		used[i] = lane_final(&lanes[i]);
 	pause_for(QUICK_CYCLES);
 	close_gate();
+	was_reset = false;
 	for (u32 i = 0; i < LANES; i++) {
-		CHECK(lanes[i].q.used.idx == used[i]);
+		CHECK(lane_used(&lanes[i].q) == used[i]);
 		CHECK((u16)(lanes[i].q.submitted - used[i]) <= DEPTH);
+		sum += used[i];
 	}
+	return sum;
 }
 
 /* "rounds" resets, in turn of the device and of each of its queues. */
@@ -141,10 +172,8 @@ static void case_reset_storm(void)
 			device_ok(&dev);
 		open_gate();
 		for (u32 i = 0; i < LANES; i++)
-			CHECK(WAIT(lanes[i].q.used.idx >= round % 5));
-		reset_round(round % 2 == 0);
-		for (u32 i = 0; i < LANES; i++)
-			requests += lanes[i].q.used.idx;
+			CHECK(WAIT(lanes[i].used >= round % 5));
+		requests += reset_round(round % 2 == 0);
 	}
 	disk_start(&dev, &lanes[0].q, 0);
 	CHECK(queue_do(&lanes[0].q, T_IN, 0, lanes[0].data, SECTOR) == S_OK);
@@ -177,7 +206,17 @@ static u32 some_length(void)
 	return r % 64 ? r % 4 ? lengths[r / 64 % 8] : r / 64 % LEN_MAX : r | 1u << 31;
 }
 
-static void scribble_desc(volatile struct desc *d)
+/* Mostly available in the first round. */
+static u16 some_packed_flags(void)
+{
+	u32 r = random();
+
+	return (u16)((r & 7) | (r & 0x300 ? DESC_AVAIL :
+					    r & (DESC_AVAIL | DESC_USED)));
+}
+
+/* A packed one has its id where a split one has flags, and flags for next. */
+static void scribble_desc(volatile struct desc *d, bool packed)
 {
 	switch (random() % 4) {
 	case 0:
@@ -187,10 +226,10 @@ static void scribble_desc(volatile struct desc *d)
 		d->len = some_length();
 		break;
 	case 2:
-		d->flags = (u16)(random() & 7);
+		d->flags = (u16)(random() & (packed ? 0xffff : 7));
 		break;
 	case 3:
-		d->next = (u16)(random() % 70);
+		d->next = packed ? some_packed_flags() : (u16)(random() % 70);
 		break;
 	}
 }
@@ -207,11 +246,14 @@ static void scribble(u32 id)
 		r = random();
 		scribbles++;
 		if (r % 8 < 3)
-			scribble_desc(&q->desc[r / 8 % 64]);
+			scribble_desc(&q->desc[r / 8 % 64], q->is_packed);
 		else if (r % 8 < 6)
-			scribble_desc(&q->indirect[r / 8 % DEPTH][r / 64 % 3]);
+			scribble_desc(&q->indirect[r / 8 % DEPTH][r / 64 % 3],
+				      q->is_packed);
 		else if (r % 8 == 6)	/* headers, type and sector */
 			*(volatile u32 *)(AREA + r / 8 % (DEPTH * SECTOR) / 4 * 4) = r / 8 % 16;
+		else if (q->is_packed)
+			*(volatile u32 *)&q->driver_event = random();
 		else if (r % 1024 == 7)
 			((volatile struct avail *)&q->avail)->idx = (u16)(r / 64);
 		else
@@ -219,14 +261,12 @@ static void scribble(u32 id)
 	}
 }
 
-/* A request whose every part lies in the area. */
-static void add_in_area(struct queue *q, u32 slot)
+static void split_in_area(struct queue *q, u32 slot, u32 at)
 {
-	u32 at = (u32)AREA + slot * SECTOR, head = 3 * slot;
+	u32 head = 3 * slot;
 	struct desc *d = q->use_indirect ? q->indirect[slot] : &q->desc[head];
 	u16 base = q->use_indirect ? 0 : (u16)head;
 
-	*(struct request *)at = (struct request){ .type = T_IN };
 	d[0] = (struct desc){ at, 16, DESC_NEXT, base + 1 };
 	d[1] = (struct desc){ (u32)AREA + 0x20000, SECTOR, DESC_WRITE | DESC_NEXT,
 			      base + 2 };
@@ -234,6 +274,36 @@ static void add_in_area(struct queue *q, u32 slot)
 	if (q->use_indirect)
 		q->desc[head] = (struct desc){ (u32)d, 48, DESC_INDIRECT, 0 };
 	queue_offer(q, (u16)head);
+}
+
+static void packed_in_area(struct queue *q, u32 slot, u32 at)
+{
+	struct desc *d = q->indirect[slot];
+
+	if (q->use_indirect) {
+		d[0] = (struct desc){ at, 16, 0, 0 };
+		d[1] = (struct desc){ (u32)AREA + 0x20000, SECTOR, 0, DESC_WRITE };
+		d[2] = (struct desc){ at + 16, 1, 0, DESC_WRITE };
+		queue_put(q, (u32)d, 48, DESC_INDIRECT, (u16)slot);
+	} else {
+		queue_put(q, at, 16, DESC_NEXT, (u16)slot);
+		queue_put(q, (u32)AREA + 0x20000, SECTOR, DESC_WRITE | DESC_NEXT,
+			  (u16)slot);
+		queue_put(q, at + 16, 1, DESC_WRITE, (u16)slot);
+	}
+	queue_show(q, 1);
+}
+
+/* A request whose every part lies in the area. */
+static void add_in_area(struct queue *q, u32 slot)
+{
+	u32 at = (u32)AREA + slot * SECTOR;
+
+	*(struct request *)at = (struct request){ .type = T_IN };
+	if (q->is_packed)
+		packed_in_area(q, slot, at);
+	else
+		split_in_area(q, slot, at);
 }
 
 static bool scribble_round(bool indirect)
@@ -251,7 +321,10 @@ static bool scribble_round(bool indirect)
 		before = scribbles;
 		queue_kick(q);
 		CHECK(WAIT(scribbles - before > 16));
-		queue_offer(q, (u16)(i % DEPTH * 3));
+		if (q->is_packed)
+			packed_in_area(q, i, (u32)AREA + i * SECTOR);
+		else
+			queue_offer(q, (u16)(i % DEPTH * 3));
 	}
 	close_gate();
 	return device_status(&dev) & STATUS_NEEDS_RESET;
