@@ -212,7 +212,8 @@ START_TEST(test_race)
 	ck_assert_uint_le(device.interrupts, device.publications);
 	ck_assert_uint_le(device.publications, device.served);
 	ck_assert(!ring_used_pending(&driver.ring));
-	if (race->event_idx && device.total > 10000)
+	/* Such a ring never holds three chains; packed, two are kicked for early. */
+	if (race->size == 4 && race->event_idx && !driver.ring.packed)
 		ck_assert_uint_gt(device.timeouts, 0);
 	arena_exit(&driver.arena);
 	close(device.kick_fd);
