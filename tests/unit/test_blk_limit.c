@@ -25,11 +25,15 @@ static u64 now_ns(void)
 	return (u64)now.tv_sec * SECOND + (u64)now.tv_nsec;
 }
 
+static struct ring_buf bufs[QUEUES_MAX][3];	/* all of a queue are this one */
+
 /* Four queues on @n threads, ready, as blk_params.limits says. */
 static void open_limited(unsigned int n)
 {
 	open_blk(rig_open(&disk_memory_ops, "memory:1048576"), QUEUES_MAX, n, 256);
 	drive(DRIVER_FEATURES);
+	for (unsigned int q = 0; q < QUEUES_MAX; q++)
+		request_bufs(slot_of(q, 0), VIRTIO_BLK_T_IN, 0, 512, bufs[q]);
 }
 
 static void unlimited(void)
@@ -63,14 +67,10 @@ static u64 nap(void)
 /* Fill all queues again and again until @total are done. */
 static struct pumped pump_limited(u64 total)
 {
-	struct ring_buf bufs[QUEUES_MAX][3];
 	struct pumped p = { 0 };
 	u64 begin = now_ns();
 	u32 id, len;
 
-	/* All requests of a queue are the same one. */
-	for (unsigned int q = 0; q < QUEUES_MAX; q++)
-		request_bufs(slot_of(q, 0), VIRTIO_BLK_T_IN, 0, 512, bufs[q]);
 	while (p.sum < total) {
 		for (unsigned int q = 0; q < QUEUES_MAX; q++) {
 			while (ring_get(&rings[q], &id, &len)) {
