@@ -3,7 +3,7 @@
 # make            build/$(ARCH)/lkvm
 # make demo       set up, build, and show a guest with a four-queue disk
 # make test       set up, build, and run every test
-# make check      the tests that need no virtual machine (the inner loop)
+# make check      style and unit tests, no virtual machine (the inner loop)
 # make soak       ten million requests with faults: none lost, none twice
 # make coverage   lines of virtio/ and disk/ that the unit tests run: 90 % at least
 # make bench      what a request costs, without a virtual machine (QUICK=1)
@@ -185,7 +185,7 @@ test:
 	$(Q)tests/run.sh
 
 check:
-	$(Q)tests/check.sh
+	$(Q)tests/check.sh style plain
 
 soak:
 	$(Q)tests/soak.sh

@@ -1,8 +1,9 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make check: style rules, and every unit test plain, under ASan and UBSan, under
-# TSan and under valgrind, side by side; the line that sums up.  No virtual machine.
+# Style rules, and every unit test plain, under ASan and UBSan, under TSan and under
+# valgrind, side by side; the line that sums up.  No virtual machine.  make check
+# runs the first two, make test all.
 #
 #	tests/check.sh [style|plain|asan|tsan|valgrind...]	only these
 #
@@ -13,6 +14,8 @@ cd "$(dirname "$0")/.."
 out=build/check
 mkdir -p $out
 [ $# -gt 0 ] || set -- style plain asan tsan valgrind
+# Variants run side by side; with few of them, their programs do.
+jobs=$(($# > 2 ? 1 : $(nproc)))
 
 # build SUFFIX FLAGS: the unit tests in build/ARCH-SUFFIX
 build() {
@@ -23,36 +26,48 @@ build() {
 	exit 1
 }
 
-# run VARIANT DIR COMMAND...: each test program in DIR; counts to $out/VARIANT.counts
-run() {
-	local name=$1 dir=$2 passed=0 failed=0 skipped=0 test said status summary checks bad skips
+# one NAME TEST COMMAND...: run a test program; counts to TEST's part of $out
+one() {
+	local name=$1 test=$2 said status summary checks bad skips skipped=0
 	shift 2
+	said=$("$@" "$test" 2>&1)
+	status=$?
+	# Check: "100%: Checks: 12, Failures: 0, Errors: 0"
+	summary=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' <<< "$said" |
+		awk '{ c += $1; b += $2 + $3 } END { print c + 0, b + 0 }')
+	checks=${summary% *} bad=${summary#* }
+	if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
+		bad=1		# died, or a sanitizer complained
+	fi
+	[ "$bad" -le "$checks" ] || checks=$bad
+	if [ "$bad" -eq 0 ]; then
+		printf 'ok - %-9s %-16s %3d checks\n' "$name" "${test##*/}" "$checks"
+		# What cannot run on this machine: "skip - WHAT: WHY"
+		if skips=$(grep -a '^skip - ' <<< "$said"); then
+			sed "s,^skip - ,skip - $name ${test##*/}: ," <<< "$skips"
+			skipped=$(wc -l <<< "$skips")
+		fi
+	else
+		printf 'not ok - %s %s: %d of %d\n' "$name" "${test##*/}" "$bad" "$checks"
+		tail -n 40 <<< "$said"
+	fi
+	echo "$((checks - bad)) $bad $skipped" > "$out/$name.${test##*/}.part"
+}
+
+# run VARIANT DIR COMMAND...: each test program in DIR, $jobs at once; counts to
+# $out/VARIANT.counts
+run() {
+	local name=$1 dir=$2 test
+	shift 2
+	rm -f $out/"$name".*.part $out/"$name".*.said
 	for test in "$dir"/tests/test_*; do
 		case $test in *.o | *.d) continue ;; esac
-		said=$("$@" "$test" 2>&1)
-		status=$?
-		# Check: "100%: Checks: 12, Failures: 0, Errors: 0"
-		summary=$(sed -n 's/^[0-9]*%: Checks: \([0-9]*\), Failures: \([0-9]*\), Errors: \([0-9]*\).*/\1 \2 \3/p' <<< "$said" |
-			awk '{ c += $1; b += $2 + $3 } END { print c + 0, b + 0 }')
-		checks=${summary% *} bad=${summary#* }
-		if [ "$status" -ne 0 ] && [ "$bad" -eq 0 ]; then
-			bad=1		# died, or a sanitizer complained
-		fi
-		[ "$bad" -le "$checks" ] || checks=$bad
-		passed=$((passed + checks - bad))
-		failed=$((failed + bad))
-		if [ "$bad" -eq 0 ]; then
-			printf 'ok - %-9s %-16s %3d checks\n' "$name" "${test##*/}" "$checks"
-			# What cannot run on this machine: "skip - WHAT: WHY"
-			skips=$(grep -a '^skip - ' <<< "$said") || continue
-			sed "s,^skip - ,skip - $name ${test##*/}: ," <<< "$skips"
-			skipped=$((skipped + $(wc -l <<< "$skips")))
-		else
-			printf 'not ok - %s %s: %d of %d\n' "$name" "${test##*/}" "$bad" "$checks"
-			tail -n 40 <<< "$said"
-		fi
+		while [ "$(jobs -rp | wc -l)" -ge "$jobs" ]; do wait -n; done
+		one "$name" "$test" "$@" > "$out/$name.${test##*/}.said" &
 	done
-	echo "$passed $failed $skipped" > $out/"$name".counts
+	wait
+	cat $out/"$name".*.said
+	cat $out/"$name".*.part | awk '{ p += $1; f += $2; s += $3 } END { print p, f, s }' > $out/"$name".counts
 }
 
 style() {
