@@ -37,8 +37,8 @@ make_initrd "$dir/tools.cpio" "$cloud" xfs --program /sbin/mkfs.ext4 /sbin/mkfs.
 # TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
-"$scripts/emuhost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 660 --retries 4 -- \
-	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-540})) "$here/tests.sh" "$@" |
+"$scripts/emuhost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 840 --retries 4 -- \
+	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-720})) "$here/tests.sh" "$@" |
 	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
 
 count() { grep -c "$1" "$dir/results" || :; }
