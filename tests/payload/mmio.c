@@ -77,6 +77,7 @@ static void case_mmio_kick(void)
 {
 	disk_start(&dev, &q, 0);
 	CHECK(one_read());
+	linger();	/* until its thread has looked once more, and sleeps */
 	queue_add(&q, 0, T_IN, 0, data, SECTOR);
 	write32(dev.notify, 1);
 	write32(dev.notify, 0xffff);
