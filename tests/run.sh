@@ -31,6 +31,7 @@ done
 rung "unit tests, style" tests/check.sh
 rung "fuzzing" tests/fuzz/run.sh
 rung "ten million requests" tests/soak.sh
+rung "coverage" tests/coverage.sh
 rung "the benchmark runs, and its counts" tests/bench.sh
 rung "payload guests on /dev/kvm" tests/payload/run.sh
 rung "Debian guests in an emulated host" tests/system/run.sh
