@@ -6,6 +6,7 @@ set -u
 cd "$(dirname "$0")/.."
 
 total=(0 0 0)
+# rung NAME COMMAND...: count what it says in $COUNTS
 rung() {
 	local name=$1 counts i
 	shift
@@ -22,16 +23,37 @@ rung() {
 	done
 }
 
+# beside DIR COMMAND...: in the background; what it prints and counts is in DIR for
+# finish, which a later rung runs.
+beside() {
+	local dir=$1
+	shift
+	rm -rf "$dir"
+	mkdir -p "$dir"
+	COUNTS=$dir/counts "$@" > "$dir/out" 2>&1 &
+	echo $! > "$dir/pid"
+}
+
+finish() {
+	wait "$(cat "$1/pid")"
+	cat "$1/out"
+	cp "$1/counts" "$COUNTS"
+}
+
+trap 'kill $(jobs -p) 2> /dev/null' EXIT
 mkdir -p build
 make --no-print-directory -j"$(nproc)" all || exit 1
 # Some cases cut a real kernel to pieces; without a network they are skipped.
 for flavour in cloud-amd64 powerpc64le; do
 	scripts/kernel.sh $flavour > /dev/null || true
 done
+# Neither has work for all processors all the time.
+beside build/rung-fuzz tests/fuzz/run.sh
+beside build/rung-coverage tests/coverage.sh
 rung "unit tests, style" tests/check.sh
-rung "fuzzing" tests/fuzz/run.sh
+rung "fuzzing" finish build/rung-fuzz
+rung "coverage" finish build/rung-coverage
 rung "ten million requests" tests/soak.sh
-rung "coverage" tests/coverage.sh
 rung "the benchmark runs, and its counts" tests/bench.sh
 rung "payload guests on /dev/kvm" tests/payload/run.sh
 rung "Debian guests in an emulated host" tests/system/run.sh
