@@ -13,12 +13,12 @@
 #include "disk/aio_context.h"
 #include "disk/backend.h"
 #include "disk/erase.h"
+#include "disk/flush.h"
 #include "disk/image.h"
 #include "log.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define AIO_BOUNCE_ALIGN 4096
 #define AIO_BOUNCE_MAX (256u << 10)	/* a guest chooses lengths: in pieces */
@@ -41,6 +41,7 @@ struct aio_disk {
 	struct image image;
 	const struct aio_engine *engine;
 	struct eraser *eraser;
+	struct flusher *flusher;	/* NULL: nothing to flush, or not wanted */
 	bool ignore_flush;
 };
 
@@ -50,12 +51,13 @@ struct aio_queue {
 	const struct image *image;
 	struct aio_req *reqs;
 	struct erase_job *jobs;	/* by tag, too */
+	struct flush_job *flushes;
 	struct eraser *eraser;
+	struct flusher *flusher;
 	struct iothread *thread;
 	u64 offset_mask;
 	u64 mem_mask;
 	int rw_flags[2];	/* [1]: of a write that is to be durable */
-	bool no_flush;		/* nothing to flush, or not wanted */
 };
 
 static bool aio_is_aligned(const struct aio_queue *aq, const struct aio_req *ar)
@@ -184,18 +186,6 @@ static int aio_prepare_rw(struct aio_queue *aq, struct aio_req *ar)
 	return aio_bounce(aq, ar, offset);
 }
 
-static void aio_prepare_flush(struct aio_queue *aq, struct aio_req *ar)
-{
-	struct iocb *iocb = &ar->call.iocb;
-
-	iocb->aio_lio_opcode = IO_CMD_FDSYNC;
-	iocb->aio_fildes = aq->image->fd;
-	iocb->aio_rw_flags = 0;
-	iocb->u.c.buf = NULL;
-	iocb->u.c.nbytes = 0;
-	iocb->u.c.offset = 0;
-}
-
 /* --- from a result to done() --------------------------------------------- */
 
 static void aio_finish(struct aio_req *ar, int err)
@@ -238,17 +228,6 @@ static void aio_finish_at_end(struct aio_req *ar)
 	aio_finish(ar, 0);
 }
 
-static void aio_failed(struct aio_req *ar, int err)
-{
-	/*
-	 * No asynchronous fsync (before Linux 4.18, some file systems): a flush
-	 * that blocks the thread is still better than none.
-	 */
-	if (err == -EINVAL && ar->req->op == DISK_FLUSH)
-		err = fdatasync(ar->queue->image->fd) ? -errno : 0;
-	aio_finish(ar, err);
-}
-
 /* How far a transfer of @n bytes brought the request. */
 static u64 aio_progress(struct aio_req *ar, u64 n)
 {
@@ -273,7 +252,7 @@ static void aio_complete_rest(struct aio_req *ar, long res)
 	int err;
 
 	if (res < 0) {
-		aio_failed(ar, (int)res);
+		aio_finish(ar, (int)res);
 		return;
 	}
 	n = aio_progress(ar, (u64)res);
@@ -306,28 +285,14 @@ static void aio_complete(struct aio_call *call, long res)
 
 /* --- staging ------------------------------------------------------------- */
 
-static void aio_stage_flush(struct aio_queue *aq, struct aio_req *ar)
-{
-	ar->left = 0;
-	if (aq->no_flush) {
-		aio_call_defer(aq->ctx, &ar->call, 0);
-		return;
-	}
-	aio_prepare_flush(aq, ar);
-	aio_call_stage(aq->ctx, &ar->call, true);
-}
-
 /* All but reads and writes. */
 static void aio_stage_other(struct aio_queue *aq, struct disk_req *req)
 {
-	struct aio_req *ar = &aq->reqs[req->tag];
-
-	if (req->op != DISK_FLUSH) {
+	if (req->op == DISK_FLUSH)
+		flush_start(aq->flusher, &aq->flushes[req->tag], req, aq->ctx,
+			    aq->thread);
+	else
 		erase_start(aq->eraser, &aq->jobs[req->tag], req, aq->thread);
-		return;
-	}
-	ar->req = req;
-	aio_stage_flush(aq, ar);
 }
 
 static void aio_stage(struct disk_queue *q, struct disk_req *req)
@@ -376,6 +341,7 @@ static void aio_queue_free(struct aio_queue *aq)
 		return;
 	free(aq->reqs);
 	free(aq->jobs);
+	free(aq->flushes);
 	free(aq);
 }
 
@@ -401,13 +367,14 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 		.offset_mask = image->offset_align - 1,
 		.mem_mask = image->mem_align - 1,
 		.rw_flags = { 0, ad->ignore_flush ? 0 : RWF_DSYNC },
-		.no_flush = q->disk->info.readonly || ad->ignore_flush,
+		.eraser = ad->eraser,
+		.flusher = ad->flusher,
+		.thread = thread,
 	};
-	aq->eraser = ad->eraser;
-	aq->thread = thread;
 	aq->jobs = calloc(q->depth, sizeof(*aq->jobs));
+	aq->flushes = calloc(q->depth, sizeof(*aq->flushes));
 	aq->reqs = aio_reqs_new(aq, q->depth);
-	if (!aq->jobs || !aq->reqs)
+	if (!aq->jobs || !aq->flushes || !aq->reqs)
 		goto no_memory;
 	q->priv = aq;
 	q->stats = &ctx->stats;
@@ -425,7 +392,8 @@ static void aio_queue_exit(struct disk_queue *q)
 	struct aio_queue *aq = q->priv;
 
 	for (unsigned int i = 0; i < q->depth; i++)
-		assert(!aq->reqs[i].req && !aq->jobs[i].req);
+		assert(!aq->reqs[i].req && !aq->jobs[i].req &&
+		       !aq->flushes[i].req);
 	aio_context_put(aq->ctx);
 	aio_queue_free(aq);
 }
@@ -475,23 +443,29 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 		return -ENOMEM;
 	}
 	err = image_open(&ad->image, &disk->info, params);
-	if (!err) {
-		erase_probe(&ad->image, &disk->info, params);
-		err = eraser_new(&ad->eraser, &ad->image, &disk->info, params);
-	}
-	if (err) {
-		image_close(&ad->image);
-		free(ad);
-		return err;
-	}
-	aio_choose_engine(ad, &disk->info, params->engine);
+	if (err)
+		goto close;
 	ad->ignore_flush = disk_cache_mode(params)->ignore_flush;
+	if (!disk->info.readonly && !ad->ignore_flush)
+		err = flusher_new(&ad->flusher, ad->image.fd, ad->image.path);
+	if (err)
+		goto close;
+	erase_probe(&ad->image, &disk->info, params);
+	err = eraser_new(&ad->eraser, &ad->image, &disk->info, ad->flusher);
+	if (err)
+		goto close;
+	aio_choose_engine(ad, &disk->info, params->engine);
 	if (ad->ignore_flush)
 		log_warn("--disk %s: cache=unsafe: what the guest flushes is lost if this host crashes; use it for guests that can be made anew",
 			 params->path);
 	disk->priv = ad;
 	disk->merge_mask = ad->image.offset_align - 1;
 	return 0;
+close:
+	flusher_free(ad->flusher);
+	image_close(&ad->image);
+	free(ad);
+	return err;
 }
 
 static void aio_close(struct disk *disk)
@@ -499,6 +473,7 @@ static void aio_close(struct disk *disk)
 	struct aio_disk *ad = disk->priv;
 
 	eraser_free(ad->eraser);
+	flusher_free(ad->flusher);
 	image_close(&ad->image);
 	free(ad);
 }
@@ -507,9 +482,7 @@ static int aio_sync(struct disk *disk)
 {
 	const struct aio_disk *ad = disk->priv;
 
-	if (disk->info.readonly || ad->ignore_flush)
-		return 0;
-	return fdatasync(ad->image.fd) ? -errno : 0;
+	return ad->flusher ? flush_now(ad->flusher) : 0;
 }
 
 /* Of reads, writes and flushes none takes long. */

@@ -12,6 +12,7 @@
 #include "barrier.h"
 #include "disk/aio_context.h"
 #include "disk/backend.h"
+#include "disk/flush.h"
 #include "disk/image.h"
 #include "log.h"
 #include <errno.h>
@@ -45,7 +46,7 @@ struct eraser {
 	const struct image *image;
 	bool bdev;
 	bool unmap;		/* zeroing may give space back */
-	bool ignore_flush;
+	struct flusher *flusher;
 	u32 block;		/* of a block device */
 
 	pthread_mutex_t lock;
@@ -227,8 +228,8 @@ static int erase_zero(const struct eraser *e, const struct erase_job *job)
 		err = erase_fallocate(e, FALLOC_FL_ZERO_RANGE, req);
 	if (erase_refused(err))
 		err = erase_by_writing(e->image, job);
-	if (!err && req->durable && !e->ignore_flush)
-		err = fdatasync(e->image->fd) ? -errno : 0;
+	if (!err && req->durable && e->flusher)
+		err = flush_now(e->flusher);
 	return err;
 }
 
@@ -363,7 +364,7 @@ void erase_cancel(struct eraser *e, struct erase_job *jobs, unsigned int n)
 /* --- set-up and tear-down ------------------------------------------------ */
 
 int eraser_new(struct eraser **ep, const struct image *image,
-	       const struct disk_info *info, const struct disk_params *params)
+	       const struct disk_info *info, struct flusher *flusher)
 {
 	struct eraser *e = calloc(1, sizeof(*e));
 	int block = 0;
@@ -375,7 +376,7 @@ int eraser_new(struct eraser **ep, const struct image *image,
 	e->image = image;
 	e->bdev = !ioctl(image->fd, BLKSSZGET, &block);
 	e->unmap = info->zeroes_unmap;
-	e->ignore_flush = disk_cache_mode(params)->ignore_flush;
+	e->flusher = flusher;
 	e->block = (u32)block;
 	e->last = &e->first;
 	pthread_mutex_init(&e->lock, NULL);

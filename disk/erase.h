@@ -11,6 +11,7 @@
 #include "kvm/iothread.h"
 
 struct eraser;
+struct flusher;
 struct image;
 
 /* A request under way, in memory that its queue has for each tag. */
@@ -27,9 +28,12 @@ struct erase_job {
 void erase_probe(const struct image *image, struct disk_info *info,
 		 const struct disk_params *params);
 
-/* For an open image with that @info.  0 or -ENOMEM, with a message. */
+/*
+ * For an open image with that @info; @flusher is NULL if nothing is to be flushed.
+ * 0 or -ENOMEM, with a message.
+ */
 int eraser_new(struct eraser **ep, const struct image *image,
-	       const struct disk_info *info, const struct disk_params *params);
+	       const struct disk_info *info, struct flusher *flusher);
 /* No job is under way. */
 void eraser_free(struct eraser *e);
 

@@ -42,7 +42,8 @@ struct fault_host {
 	int no_uring;		/* errno of a ring's set-up ... */
 	unsigned int uring_allow;	/* ... after so many */
 	unsigned int uring_entries;	/* submissions at most, and twice that */
-	bool hold;		/* preadv() and pwritev2() wait meanwhile */
+	bool hold;		/* preadv(), pwritev2(), fdatasync() wait meanwhile */
+	int lost;		/* errno of a lost page: one fdatasync() tells it */
 
 	/* fault_erase.c */
 	int no_punch;		/* errno of such an fallocate() */

@@ -148,6 +148,15 @@ int io_uring_submit(struct io_uring *ring)
 
 /* --- aio=threads --------------------------------------------------------- */
 
+static void fault_wait(struct fault_host *h)
+{
+	if (!read_once(&h->hold))
+		return;
+	__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
+	while (read_once(&h->hold))
+		usleep(1000);
+}
+
 static ssize_t fault_rw(long call, int fd, const struct iovec *iov, int n,
 			off_t offset, int flags)
 {
@@ -159,11 +168,7 @@ static ssize_t fault_rw(long call, int fd, const struct iovec *iov, int n,
 		errno = h->refuse;
 		return -1;
 	}
-	if (read_once(&h->hold)) {
-		__atomic_add_fetch(&h->held, 1, __ATOMIC_SEQ_CST);
-		while (read_once(&h->hold))
-			usleep(1000);
-	}
+	fault_wait(h);
 	for (int i = 0; room && i < n && i < CUT_IOVS; i++) {
 		cut[i] = iov[i];
 		if (cut[i].iov_len < room) {
@@ -190,9 +195,15 @@ ssize_t pwritev2(int fd, const struct iovec *iov, int n, off_t offset, int flags
 
 int fdatasync(int fd)
 {
-	__atomic_add_fetch(&fault_host.syncs, 1, __ATOMIC_RELAXED);
-	if (fault_host.no_sync) {
-		errno = fault_host.no_sync;
+	struct fault_host *h = &fault_host;
+	int err = h->no_sync;
+
+	__atomic_add_fetch(&h->syncs, 1, __ATOMIC_RELAXED);
+	fault_wait(h);
+	if (!err)
+		err = __atomic_exchange_n(&h->lost, 0, __ATOMIC_RELAXED);
+	if (err) {
+		errno = err;
 		return -1;
 	}
 	return (int)syscall(SYS_fdatasync, fd);

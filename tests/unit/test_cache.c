@@ -197,6 +197,140 @@ START_TEST(test_durable_small)
 }
 END_TEST
 
+/* --- a page is lost: Linux tells it to one fdatasync() of an open file ----- */
+
+static struct rig second;	/* another thread of the same disk */
+
+static void open_twice(void)
+{
+	open_cached("/tmp", DISK_CACHE_WRITEBACK, DISK_ENGINE_THREADS);
+	rig_init(&second);
+	rig_add(&second, disk, DEPTH);
+	rig_start(&second);
+	fault_host.hold = true;
+}
+
+static void close_twice(void)
+{
+	rig_exit(&second);
+	close_cached();
+}
+
+static void stage_flush(struct rig *r, struct rig_req *req, u16 tag)
+{
+	rig_prepare(r, req, 0, tag, DISK_FLUSH, 0, NULL, 0);
+	rig_stage(r, req, 1);
+}
+
+static void wait_held(unsigned int n)
+{
+	while (read_once(&fault_host.held) < n)
+		usleep(1000);
+}
+
+/* The host has lost a page, or not; then all go on. */
+static void let_go(int lost)
+{
+	fault_host.lost = lost;
+	write_once(&fault_host.hold, false);
+	rig_wait(&rig);
+	rig_wait(&second);
+}
+
+START_TEST(test_lost_page_fails_each_flush)
+{
+	struct rig_req first, waits[2];
+
+	open_twice();
+	stage_flush(&rig, &first, 0);
+	wait_held(1);
+	stage_flush(&second, &waits[0], 0);
+	stage_flush(&rig, &waits[1], 1);
+	let_go(EIO);
+	ck_assert_int_eq(first.err, -EIO);
+	ck_assert_int_eq(waits[0].err, -EIO);
+	ck_assert_int_eq(waits[1].err, -EIO);
+	ck_assert_uint_eq(fault_host.syncs, 1);
+	/* What begins later does not cover what was lost. */
+	ck_assert_int_eq(rig_io(&second, DISK_FLUSH, 0, NULL, 0), 0);
+	ck_assert_uint_eq(fault_host.syncs, 2);
+	close_twice();
+}
+END_TEST
+
+/* The one under way does not cover what they do: they share the next one. */
+START_TEST(test_flushes_that_wait_share_one)
+{
+	struct rig_req first, waits[4];
+
+	open_twice();
+	stage_flush(&rig, &first, 0);
+	wait_held(1);
+	for (u16 i = 0; i < 4; i++)
+		stage_flush(i & 1 ? &rig : &second, &waits[i], (u16)(i / 2 + 1));
+	let_go(0);
+	for (int i = 0; i < 4; i++) {
+		ck_assert_int_eq(waits[i].err, 0);
+		ck_assert_uint_eq(waits[i].times, 1);
+	}
+	ck_assert_int_eq(first.err, 0);
+	ck_assert_uint_eq(fault_host.syncs, 2);
+	close_twice();
+}
+END_TEST
+
+static void *sync_main(void *result)
+{
+	*(int *)result = disk_sync(disk);
+	return NULL;
+}
+
+/* The same for a vCPU that switches the write cache off, before or after it. */
+START_TEST(test_lost_page_fails_flush_and_sync)
+{
+	pthread_t vcpu;
+	struct rig_req flush;
+	int err = 1;
+
+	open_twice();
+	if (!_i)
+		stage_flush(&rig, &flush, 0);
+	else
+		pthread_create(&vcpu, NULL, sync_main, &err);
+	wait_held(1);
+	if (!_i)
+		pthread_create(&vcpu, NULL, sync_main, &err);
+	else
+		stage_flush(&rig, &flush, 0);
+	usleep(50000);
+	let_go(EIO);
+	pthread_join(vcpu, NULL);
+	ck_assert_int_eq(flush.err, -EIO);
+	ck_assert_int_eq(err, -EIO);
+	ck_assert_uint_eq(fault_host.syncs, 1);
+	close_twice();
+}
+END_TEST
+
+/* And for zeroes that are to be durable. */
+START_TEST(test_lost_page_fails_flush_and_zeroes)
+{
+	struct rig_req zeroes, flush;
+
+	open_twice();
+	rig_prepare(&rig, &zeroes, 0, 0, DISK_WRITE_ZEROES, 0, NULL, 4096);
+	zeroes.req.durable = true;
+	rig_stage(&rig, &zeroes, 1);
+	wait_held(1);
+	stage_flush(&second, &flush, 0);
+	let_go(EIO);
+	ck_assert_int_eq(zeroes.err, -EIO);
+	ck_assert_int_eq(flush.err, -EIO);
+	ck_assert_uint_eq(fault_host.syncs, 1);
+	close_twice();
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("cache");
@@ -211,6 +345,10 @@ int main(void)
 	tcase_add_loop_test(tc, test_durable, 0, with_uring * MODES);
 	tcase_add_loop_test(tc, test_sync, 0, MODES);
 	tcase_add_loop_test(tc, test_durable_continued, 0, with_uring);
+	tcase_add_test(tc, test_lost_page_fails_each_flush);
+	tcase_add_test(tc, test_flushes_that_wait_share_one);
+	tcase_add_loop_test(tc, test_lost_page_fails_flush_and_sync, 0, 2);
+	tcase_add_test(tc, test_lost_page_fails_flush_and_zeroes);
 	tcase_add_loop_test(tc, test_durable_small, AIO_4K, AIO_4K + 1);
 	tcase_add_loop_test(tc, test_durable_small, THREADS_4K, THREADS_4K + 1);
 	if (with_uring == 3)
