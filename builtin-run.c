@@ -24,7 +24,7 @@
 #include <unistd.h>
 
 #define MEM_DEFAULT (512ULL << 20)
-#define THREAD_STACK (256u << 10)
+#define THREAD_STACK (1u << 20)
 
 /* The user's command line, and a console only if it names none. */
 static int run_make_cmdline(struct run *run)
