@@ -7,12 +7,14 @@
 #
 # Prints "ok N - name", "not ok N - name" or "ok N - name # SKIP reason", and a
 # last line that sums up; fails if a case failed.  What the guests printed is
-# in build/payload/logs.  LKVM names another lkvm, COUNTS a file for the counts.
+# in build/payload/logs.  LKVM names another lkvm, COUNTS a file for the counts,
+# SANITIZER what that lkvm was built with (tests/sanitize.sh).
 set -eu
 cd "$(dirname "$0")/../.."
 
 lkvm=${LKVM:-build/x86/lkvm}
-dir=build/payload
+sanitizer=${SANITIZER:-}
+dir=build/payload${sanitizer:+-$sanitizer}
 logs=$dir/logs
 payload=$dir/payload.elf
 verbose=
@@ -135,6 +137,9 @@ finish() {
 	kill -TERM "$pid" 2>/dev/null || true
 	wait "$pid" || status=$?
 }
+
+# LeakSanitizer cannot look for leaks in what is traced.
+tracer=(env "ASAN_OPTIONS=${ASAN_OPTIONS:-}:detect_leaks=0" strace)
 
 image() { rm -f "$1"; truncate -s "$2" "$1"; }
 
