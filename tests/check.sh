@@ -19,10 +19,10 @@ mkdir -p $out
 # Variants run side by side; with few of them, their programs do.
 jobs=$(($# > 2 ? 1 : $(nproc)))
 
-# build SUFFIX FLAGS: the unit tests in build/ARCH-SUFFIX
+# build [SANITIZER]: the unit tests in build/ARCH[-SANITIZER]
 build() {
-	make --no-print-directory -j"$(nproc)" SUFFIX="$1" CFLAGS="$2" unit > $out/build.log 2>&1 && return
-	echo "not ok - build of the unit tests ($2)"
+	make --no-print-directory -j"$(nproc)" SANITIZE="${1-}" unit > $out/build.log 2>&1 && return
+	echo "not ok - build of the unit tests ${1-}"
 	tail -n 30 $out/build.log
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
@@ -97,10 +97,8 @@ variant() {
 for what; do
 	case $what in
 	style) ;;
-	plain | valgrind) build "" "-O2 -g" ;;
-	asan) build -asan "-O1 -g -fsanitize=address,undefined -fno-sanitize-recover=all" ;;
-	# A full fence is unknown to TSan; the ring's indices are atomics all the same.
-	tsan) build -tsan "-O1 -g -fsanitize=thread -Wno-tsan" ;;
+	plain | valgrind) build ;;
+	asan | tsan) build "$what" ;;
 	*) echo "check.sh: $what: style, plain, asan, tsan or valgrind" >&2; exit 1 ;;
 	esac
 done

@@ -110,7 +110,7 @@ create_hit() {
 		skip "no strace(1), or it may not trace"
 		return
 	fi
-	refused_by "$regex" strace -o /dev/null -e "inject=$injection" "$lkvm" create "$file" "$@"
+	refused_by "$regex" "${tracer[@]}" -o /dev/null -e "inject=$injection" "$lkvm" create "$file" "$@"
 	if [ -e "$file" ]; then
 		name="create: nothing stays behind"
 		fails "$file is there"

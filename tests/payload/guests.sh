@@ -177,7 +177,7 @@ cache_guests() {
 				continue
 			fi
 			status=0
-			timeout -k 5 30 strace -f -qq --seccomp-bpf -e signal=none -o "$trace" \
+			timeout -k 5 30 "${tracer[@]}" -f -qq --seccomp-bpf -e signal=none -o "$trace" \
 				-e trace=openat,pwritev2,fdatasync,io_submit \
 				"$lkvm" run -k "$payload" --params "case=cache writeback=$writeback" --timeout 20 \
 				--disk "$image,queues=1,cache=$mode,aio=$engine" </dev/null >"$out" 2>"$err" || status=$?
