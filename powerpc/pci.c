@@ -8,15 +8,20 @@
  * source number of each vector as the data word, and a service only tells what
  * is there.  A guest can write that word; then it has lost the vector.
  */
+#include "barrier.h"
 #include "kvm/pci.h"
 #include "kvm/vm.h"
 #include "powerpc/spapr.h"
 #include <linux/pci_regs.h>
 
-/* Functions of ibm,change-msi */
+/* Functions of ibm,change-msi; Linux knows them, too: pseries/msi.c */
+#define CHANGE_QUERY	0	/* nothing: how many are there? */
 #define CHANGE_ANY	1	/* with the type as third result: MSI-X, too */
+#define CHANGE_RESET	2	/* to what a function begins with: none */
 #define CHANGE_MSI	3
 #define CHANGE_MSIX	4
+#define CHANGE_MSI32	5	/* sent to addresses below 4 GiB */
+#define CHANGE_MSIX32	6	/* which all of ours are */
 
 #define TYPE_MSIX	2	/* third result of ibm,change-msi */
 #define TRIGGER_EDGE	1
@@ -175,11 +180,29 @@ static bool msix_named(const struct rtas_call *call, struct msix_cap *cap)
 	       msix_find(host, at.devfn >> 3, cap);
 }
 
+/* How many the guest has of this function's; set by any vCPU. */
+static u32 *msix_assigned(const struct rtas_call *call,
+			  const struct msix_cap *cap)
+{
+	return &call->vm->arch->msis[cap->fn->slot];
+}
+
+static int msix_tell(const struct rtas_call *call, const struct msix_cap *cap)
+{
+	u32 n = read_once(msix_assigned(call, cap));
+
+	call->rets[0] = n;
+	if (n && call->nret > 2)
+		call->rets[2] = TYPE_MSIX;
+	return RTAS_SUCCESS;
+}
+
 static int msix_disable(const struct rtas_call *call,
 			const struct msix_cap *cap)
 {
 	u32 addr = (u32)cap->fn->slot << 11 | (cap->reg + PCI_MSIX_FLAGS);
 
+	write_once(msix_assigned(call, cap), 0);
 	return config_write(call, addr, 2,
 			    cap->flags & ~(u32)PCI_MSIX_FLAGS_ENABLE);
 }
@@ -196,10 +219,8 @@ static int msix_assign(const struct rtas_call *call, const struct msix_cap *cap,
 		if (!source || xics_add_msi(call->vm, source))
 			return RTAS_HARDWARE;
 	}
-	call->rets[0] = n;
-	if (call->nret > 2)
-		call->rets[2] = TYPE_MSIX;
-	return RTAS_SUCCESS;
+	write_once(msix_assigned(call, cap), n);
+	return msix_tell(call, cap);
 }
 
 /*
@@ -212,14 +233,14 @@ int spapr_change_msi(struct rtas_call *call)
 	u32 function = call->args[3], n = call->args[4];
 	struct msix_cap cap;
 
-	if (function != CHANGE_ANY && function != CHANGE_MSI &&
-	    function != CHANGE_MSIX)
+	if (function > CHANGE_MSIX32 || !msix_named(call, &cap))
 		return RTAS_PARAMETER;
-	if (!msix_named(call, &cap))
-		return RTAS_PARAMETER;
-	if (!n)
+	if (function == CHANGE_QUERY)
+		return msix_tell(call, &cap);
+	if (function == CHANGE_RESET || !n)
 		return msix_disable(call, &cap);
-	if (function == CHANGE_MSI || (function == CHANGE_ANY && call->nret < 3))
+	if (function == CHANGE_MSI || function == CHANGE_MSI32 ||
+	    (function == CHANGE_ANY && call->nret < 3))
 		return RTAS_PARAMETER;	/* which there is none of */
 	return msix_assign(call, &cap, n);
 }

@@ -24,6 +24,7 @@
 #define LKVM_POWERPC_SPAPR_H
 
 #include "endian.h"
+#include "kvm/pci.h"
 
 struct boot_spec;
 struct console;
@@ -78,6 +79,7 @@ struct vm_arch {
 	int tce_fd;			/* keeps the DMA window's table alive */
 	u32 hpt_shift;			/* log2 of the hash table's size */
 	struct spapr_cpus *cpus;	/* vcpu.c's */
+	u32 msis[PCI_SLOTS];		/* that a guest has of each function, pci.c's */
 };
 
 /* --- hcall.c ------------------------------------------------------------- */

@@ -232,10 +232,10 @@ START_TEST(test_msix_too_many)
 }
 END_TEST
 
-/* Function 1 may be MSI-X if the caller can be told; 3 never is. */
+/* Function 1 may be MSI-X if the caller can be told; 3 and 5 never are. */
 START_TEST(test_msi_functions)
 {
-	static const u32 bad[] = { 0, 2, 5, 6, 7, 0x80000001, ~0u };
+	static const u32 bad[] = { 7, 8, 0x80000001, ~0u };
 	u32 rets[3];
 
 	ck_assert_int_eq(change_msi(DISK, 4, 2, 2, rets), RTAS_SUCCESS);
@@ -246,6 +246,7 @@ START_TEST(test_msi_functions)
 	fake_spapr.nsources = 0;
 	ck_assert_int_eq(change_msi(DISK, 1, 2, 2, rets), RTAS_PARAMETER);
 	ck_assert_int_eq(change_msi(DISK, 3, 1, 3, rets), RTAS_PARAMETER);
+	ck_assert_int_eq(change_msi(DISK, 5, 1, 3, rets), RTAS_PARAMETER);
 	for (unsigned int i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		ck_assert_int_eq(change_msi(DISK, bad[i], 1, 3, rets),
 				 RTAS_PARAMETER);
@@ -257,9 +258,52 @@ START_TEST(test_msi_functions)
 }
 END_TEST
 
+/* Function 6: as 4, with message addresses below 4 GiB. */
+START_TEST(test_msix_32)
+{
+	u32 rets[3], high = ~0u;
+
+	ck_assert_int_eq(change_msi(DISK, 6, 3, 3, rets), RTAS_SUCCESS);
+	ck_assert_uint_eq(rets[0], 3);
+	ck_assert_uint_eq(rets[2], 2);
+	ck_assert_uint_eq(fake_spapr.nsources, 3);
+	for (u32 i = 0; i < RIG_VECTORS; i++) {
+		msix_bar_read(rig.disk.msix, i * PCI_MSIX_ENTRY_SIZE +
+			      PCI_MSIX_ENTRY_UPPER_ADDR, &high, sizeof(high));
+		ck_assert_uint_eq(high, 0);
+	}
+}
+END_TEST
+
+/* Function 0 changes nothing, whatever number it is given. */
+START_TEST(test_msi_query)
+{
+	u32 rets[3];
+
+	ck_assert_int_eq(change_msi(DISK, 0, 0, 3, rets), RTAS_SUCCESS);
+	ck_assert_uint_eq(rets[0], 0);
+	ck_assert_uint_eq(rets[2], 0);
+	ck_assert_int_eq(change_msi(DISK, 4, 2, 3, rets), RTAS_SUCCESS);
+	for (u32 n = 0; n < 4; n++) {
+		ck_assert_int_eq(change_msi(DISK, 0, n, 3, rets), RTAS_SUCCESS);
+		ck_assert_uint_eq(rets[0], 2);
+		ck_assert_uint_eq(rets[2], 2);
+		ck_assert_int_eq(change_msi(DISK, 0, n, 2, rets), RTAS_SUCCESS);
+		ck_assert_uint_eq(rets[0], 2);
+	}
+	ck_assert_uint_eq(fake_spapr.nsources, 2);
+	/* What fails leaves as many as there were. */
+	ck_assert_int_eq(change_msi(DISK, 3, 1, 3, rets), RTAS_PARAMETER);
+	ck_assert_int_eq(change_msi(DISK, 0, 0, 3, rets), RTAS_SUCCESS);
+	ck_assert_uint_eq(rets[0], 2);
+	ck_assert_int_eq(change_msi(PLAIN, 0, 0, 3, rets), RTAS_PARAMETER);
+}
+END_TEST
+
 START_TEST(test_msi_off)
 {
-	static const u32 functions[] = { 1, 3, 4 };
+	/* Function 2 is a reset, and takes no number. */
+	static const u32 functions[] = { 1, 2, 3, 4, 5, 6 };
 	u32 cap = rig.disk.fn.config[0x40 + PCI_CAP_LIST_NEXT];
 	u32 flags = DISK + cap + PCI_MSIX_FLAGS, rets[3];
 
@@ -267,8 +311,11 @@ START_TEST(test_msi_off)
 	ck_assert_int_eq(change_msi(DISK, 4, 2, 3, rets), RTAS_SUCCESS);
 	ck_assert_int_eq(write_config(flags, 2, 0xc000), RTAS_SUCCESS);
 	ck_assert(msix_enabled(rig.disk.msix));
-	ck_assert_int_eq(change_msi(DISK, functions[_i], 0, 2, rets),
+	ck_assert_int_eq(change_msi(DISK, functions[_i],
+				    functions[_i] == 2 ? 7 : 0, 2, rets),
 			 RTAS_SUCCESS);
+	ck_assert_uint_eq(rets[0], 0);
+	ck_assert_int_eq(change_msi(DISK, 0, 0, 3, rets), RTAS_SUCCESS);
 	ck_assert_uint_eq(rets[0], 0);
 	ck_assert(!msix_enabled(rig.disk.msix));
 	ck_assert_uint_eq(cfg(flags, 2), 0x4000 | (RIG_VECTORS - 1));
@@ -409,7 +456,9 @@ int main(void)
 	tcase_add_test(tc, test_msix);
 	tcase_add_test(tc, test_msix_too_many);
 	tcase_add_test(tc, test_msi_functions);
-	tcase_add_loop_test(tc, test_msi_off, 0, 3);
+	tcase_add_test(tc, test_msix_32);
+	tcase_add_test(tc, test_msi_query);
+	tcase_add_loop_test(tc, test_msi_off, 0, 6);
 	tcase_add_test(tc, test_msi_nowhere);
 	tcase_add_test(tc, test_query_out_of_range);
 	tcase_add_test(tc, test_table_overwritten);
