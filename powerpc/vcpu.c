@@ -106,8 +106,8 @@ int arch_vcpu_init(struct vcpu *vcpu)
 
 	if (ioctl(vcpu->fd, KVM_ENABLE_CAP, &papr) < 0) {
 		err = -errno;
-		log_error("vCPU %u: KVM cannot make it a pseries one: %s",
-			  vcpu->id, strerror(-err));
+		log_error("--cpus %u: KVM cannot make vCPU %u a pseries one: %s; use KVM-HV (modprobe kvm_hv)",
+			  vcpu->vm->ncpus, vcpu->id, strerror(-err));
 		return err;
 	}
 	return xics_connect(vcpu);
@@ -158,7 +158,7 @@ int spapr_cpu_boot(struct vm *vm, u64 pc, u64 fdt, u64 area)
 	int err = vcpu_set_entry(vm->vcpus[0], pc, fdt, area);
 
 	if (err) {
-		log_error("cannot set the boot vCPU's registers: %s",
+		log_error("KVM cannot set the boot vCPU's registers: %s; look into this host's dmesg",
 			  strerror(-err));
 		return err;
 	}

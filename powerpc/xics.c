@@ -29,7 +29,8 @@ static int xics_add(struct vm *vm, u32 source, u64 flags)
 	if (ioctl(vm->arch->xics_fd, KVM_SET_DEVICE_ATTR, &attr) == 0)
 		return 0;
 	err = -errno;
-	log_error("KVM refuses interrupt source %u: %s", source, strerror(-err));
+	log_error("KVM refuses interrupt source %u: %s; free memory on this host, or give fewer queues to --disk",
+		  source, strerror(-err));
 	return err;
 }
 
@@ -45,7 +46,7 @@ static int xics_create(struct vm *vm)
 
 	if (ioctl(vm->fd, KVM_CREATE_DEVICE, &device) < 0) {
 		err = -errno;
-		log_error("/dev/kvm: cannot create the interrupt controller (XICS): %s",
+		log_error("/dev/kvm: cannot create the interrupt controller (XICS): %s; use a host kernel with CONFIG_KVM_XICS",
 			  strerror(-err));
 		return err;
 	}
@@ -76,7 +77,7 @@ int xics_connect(struct vcpu *vcpu)
 	if (ioctl(vcpu->fd, KVM_ENABLE_CAP, &cap) == 0)
 		return 0;
 	err = -errno;
-	log_error("vCPU %u: KVM cannot connect it to the interrupt controller: %s",
-		  vcpu->id, strerror(-err));
+	log_error("--cpus %u: KVM cannot connect vCPU %u to the interrupt controller: %s; free memory on this host, or give fewer",
+		  vcpu->vm->ncpus, vcpu->id, strerror(-err));
 	return err;
 }
