@@ -7,6 +7,7 @@
 #include "disk/disk.h"
 #include "kvm/iothread.h"
 #include "kvm/vm.h"
+#include "kvm/wakeup.h"
 #include "log.h"
 #include "options.h"
 #include "virtio/blk.h"
@@ -24,7 +25,15 @@
 #define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
-#define POLL_DEFAULT_US 200	/* as KVM's own halt polling */
+
+/*
+ * Adaptive polling: up to so many times what a wake-up costs; that is 200 us, as
+ * KVM's own halt polling, where it costs 4.
+ */
+#define POLL_WAKEUPS 50
+#define POLL_NS_LEAST 200000
+#define POLL_NS_MOST 5000000
+
 #define IRQ_DELAY_US_MAX 1000
 #define IRQ_DELAY_AUTO_US 50
 #define IOPS_BURST_MAX 1000000000
@@ -213,12 +222,21 @@ void drive_forget(struct drive *d)
 	d->text = NULL;
 }
 
+static u64 drive_poll_adaptive(void)
+{
+	u64 ns = POLL_WAKEUPS * wakeup_cost();
+
+	if (ns < POLL_NS_LEAST)
+		return POLL_NS_LEAST;
+	return ns < POLL_NS_MOST ? ns : POLL_NS_MOST;
+}
+
 static struct iothread_poll drive_poll(const struct drive *d)
 {
 	struct iothread_poll poll = { .always = d->poll.index == POLL_ALWAYS };
 
 	if (d->poll.index == POLL_ADAPTIVE)
-		poll.max_ns = POLL_DEFAULT_US * 1000;
+		poll.max_ns = drive_poll_adaptive();
 	else if (d->poll.index == POLL_MAX_US)
 		poll.max_ns = d->poll.number * 1000ull;
 	return poll;

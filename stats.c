@@ -69,8 +69,9 @@ static const struct counter queue_counters[] = {
 
 #define THREAD(field) { #field, offsetof(struct iothread_stats, field) }
 static const struct counter thread_counters[] = {
-	THREAD(turns), THREAD(sleeps), THREAD(polls), THREAD(polls_found),
-	THREAD(poll_found_ns), THREAD(poll_vain_ns), THREAD(wait_ns),
+	THREAD(turns), THREAD(sleeps), THREAD(poll_max_ns), THREAD(polls),
+	THREAD(polls_found), THREAD(poll_found_ns), THREAD(poll_vain_ns),
+	THREAD(wait_ns),
 };
 
 #define DISK(field) { #field, offsetof(struct disk_thread_stats, field) }

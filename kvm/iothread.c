@@ -29,7 +29,7 @@
 #define TIMER_SLACK_NS 1000	/* a client's patience is a few microseconds */
 
 /* Adaptive polling, see iothread_poll(). */
-#define POLL_FIRST_NS 4000	/* the smallest budget */
+#define POLL_LEAST 50			/* the smallest budget: the largest by that */
 #define POLL_PREEMPTED_NS 500000	/* no turn, no timer tick takes so long */
 #define POLL_REST 64			/* then no polling for so many times that */
 
@@ -132,6 +132,7 @@ void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
 {
 	assert(!t->started);
 	t->poll = *poll;
+	t->stats.poll_max_ns = poll->max_ns;
 }
 
 int iothread_add(struct iothread *t, struct iothread_client *c)
@@ -259,14 +260,14 @@ static bool iothread_poll(struct iothread *t)
  */
 static void iothread_learn(struct iothread *t, u64 idle, u64 now)
 {
-	u64 max = t->poll.max_ns;
+	u64 max = t->poll.max_ns, least = max / POLL_LEAST;
 
 	if (idle > max) {
 		t->poll_ns /= 2;
-		if (t->poll_ns < POLL_FIRST_NS)
+		if (t->poll_ns < least)
 			t->poll_ns = 0;
 	} else if (now >= t->poll_rest_until) {
-		t->poll_ns = t->poll_ns ? 2 * t->poll_ns : POLL_FIRST_NS;
+		t->poll_ns = t->poll_ns ? 2 * t->poll_ns : least;
 		if (t->poll_ns > max)
 			t->poll_ns = max;
 	}

@@ -55,6 +55,7 @@ struct iothread_stats {
 	u64 turns;		/* turns that found work */
 	u64 sleeps;		/* calls of epoll_wait() */
 	/* Adaptive polling, DESIGN rule 3. */
+	u64 poll_max_ns;	/* its largest budget, as set */
 	u64 polls;		/* attempts: an empty turn that stayed awake */
 	u64 polls_found;	/* and found work before its budget was spent */
 	u64 poll_found_ns;	/* time polling with success */

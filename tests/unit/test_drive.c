@@ -8,8 +8,10 @@
 #include "arch.h"
 #include "drive.h"
 #include "fake_event.h"
+#include "kvm/iothread.h"
 #include "kvm/pci.h"
 #include "kvm/vm.h"
+#include "kvm/wakeup.h"
 #include "virtio/blk.h"
 #include "virtio/device.h"
 #include "virtio/pci.h"
@@ -25,6 +27,14 @@
 static struct drive d;
 static struct vm vm;
 static struct rig_capture capture;
+
+/* In place of the measured one. */
+static u64 wakeup_ns;
+
+u64 wakeup_cost(void)
+{
+	return wakeup_ns;
+}
 
 #define expect_refused(result, ...)                     \
 	do {                                            \
@@ -312,6 +322,40 @@ START_TEST(test_threads)
 }
 END_TEST
 
+/* The budget for polling: 50 wake-ups, but 200 us to 5 ms; or the user's. */
+START_TEST(test_poll_budget)
+{
+	static const struct {
+		const char *text;
+		u64 wakeup, budget;
+	} cases[] = {
+		{ "null:1G", 0, 200000 },
+		{ "null:1G,poll=adaptive", 3999, 200000 },
+		{ "null:1G", 4001, 200050 },
+		{ "null:1G", 60000, 3000000 },
+		{ "null:1G", 99999, 4999950 },
+		{ "null:1G", 100001, 5000000 },
+		{ "null:1G", 1000000000, 5000000 },
+		{ "null:1G,poll=700", 60000, 700000 },
+		{ "null:1G,poll=20000", 1, 20000000 },
+		{ "null:1G,poll=off", 60000, 0 },
+		{ "null:1G,poll=always", 60000, 0 },
+	};
+
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		parse(cases[i].text);
+		wakeup_ns = cases[i].wakeup;
+		ck_assert_int_eq(drive_attach(&d, &vm), 0);
+		for (unsigned int t = 0; t < d.iothreads; t++)
+			ck_assert_uint_eq(
+				iothread_stats(d.threads[t])->poll_max_ns,
+				cases[i].budget);
+		drive_detach(&d);
+		drive_forget(&d);
+	}
+}
+END_TEST
+
 START_TEST(test_config)
 {
 	struct virtio_device *dev;
@@ -481,6 +525,7 @@ int main(void)
 	tcase_add_test(tb, test_attach_defaults);
 	tcase_add_loop_test(tb, test_cache_names, 0, 5);
 	tcase_add_test(tb, test_threads);
+	tcase_add_test(tb, test_poll_budget);
 	tcase_add_test(tb, test_config);
 	tcase_add_test(tb, test_packed);
 	tcase_add_test(tb, test_block_size);
