@@ -4,15 +4,17 @@
 #
 # /init of the guests of bench/compare: one fio run, silent while it lasts, for
 # every character on the console is an exit.  "compare-guest.sh fio DISK RW JOBS
-# DEPTH SECONDS" is the same run without a VM, on the host itself.
+# DEPTH SECONDS [BATCH]" is the same run without a VM, on the host itself.
 
 # What the host's side looks for: "BENCH module" and a line of /proc/modules, if it
 # wants them; "BENCH ready"; then one line of KEY=NUMBER.
 # Terse fields, reads first, writes 41 behind: 6 KiB, 8 IOPS, 30 99th percentile, 40
-# mean; both of the total latency, from submission to completion, in us.
+# mean; both of the total latency, from submission to completion, in us.  BATCH: how
+# many requests a system call submits or waits for (1).
 measure() {
+	# shellcheck disable=SC2086 # two words, or none
 	fio --name=bench --filename="$1" --ioengine=libaio --direct=1 --rw="$2" --bs=4k \
-		--numjobs="$3" --iodepth="$4" --size=100% --randrepeat=0 --norandommap \
+		--numjobs="$3" --iodepth="$4" ${6:+--iodepth_batch=$6 --iodepth_batch_complete_min=$6} --size=100% --randrepeat=0 --norandommap \
 		--clat_percentiles=0 --lat_percentiles=1 \
 		--runtime="$5" --time_based --group_reporting --minimal 2>&1 |
 		awk -F ';' 'NF > 81 {
@@ -37,7 +39,7 @@ interrupts() { awk '/virtio0/ && !/config/ { for (i = 2; i <= NF && $i ~ /^[0-9]
 echo none > /sys/block/vda/queue/scheduler
 # Loaded once, so that the start of the measured run is short.
 fio --version > /dev/null
-set -- "$(param rw)" "$(param jobs)" "$(param depth)" "$(param seconds)"
+set -- "$(param rw)" "$(param jobs)" "$(param depth)" "$(param seconds)" "$(param batch)"
 [ -z "$(param profile)" ] || sed 's/^/BENCH module /' /proc/modules
 before=$(interrupts)
 echo "BENCH ready"

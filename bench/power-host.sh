@@ -17,7 +17,7 @@ memory=320	# MiB
 
 # start RIVAL: in the background, $pid
 start() {
-	params="console=hvc0 quiet panic=-1 rw=randread jobs=$cpus depth=$depth seconds=$seconds"
+	params="console=hvc0 quiet panic=-1 rw=randread jobs=$cpus depth=$depth batch=$batch seconds=$seconds"
 	poll=${1#poll=}
 	case $1 in
 	poll=*) set -- ;;

@@ -13,6 +13,7 @@
 #	--outer "..."       CPUs of the emulated host (1 2)
 #	--cpus N            vCPUs, and queues (1)
 #	--depth N           requests in flight (32)
+#	--batch N           of them in a system call of fio (1)
 #	--rounds N          (3)
 #	--seconds N         of each fio run (4)
 #
@@ -24,11 +25,11 @@ scripts=$top/scripts
 dir=$top/build/bench-power
 die() { echo "bench/power.sh: $*" >&2; exit 1; }
 
-rivals='poll=off poll=adaptive' outers='1 2' cpus=1 depth=32 rounds=3 seconds=4
+rivals='poll=off poll=adaptive' outers='1 2' cpus=1 depth=32 batch=1 rounds=3 seconds=4
 while [ $# -gt 0 ]; do
 	case $1 in
-	--help | -h) sed -n '4,21s/^# \{0,1\}//p' "$0"; exit 0 ;;
-	--rivals | --outer | --cpus | --depth | --rounds | --seconds) [ -n "${2-}" ] || die "$1: its value is missing" ;;
+	--help | -h) sed -n '4,22s/^# \{0,1\}//p' "$0"; exit 0 ;;
+	--rivals | --outer | --cpus | --depth | --batch | --rounds | --seconds) [ -n "${2-}" ] || die "$1: its value is missing" ;;
 	*) die "unknown option $1; see bench/power.sh --help" ;;
 	esac
 	case $1 in
@@ -36,6 +37,7 @@ while [ $# -gt 0 ]; do
 	--outer)   outers=$2 ;;
 	--cpus)    cpus=$2 ;;
 	--depth)   depth=$2 ;;
+	--batch)   batch=$2 ;;
 	--rounds)  rounds=$2 ;;
 	--seconds) seconds=$2 ;;
 	esac
@@ -63,14 +65,14 @@ powerpc64le-linux-gnu-objcopy -O binary "$linux/vmlinux" "$dir/vmlinux.bin"
 
 cat > "$dir/settings" << END
 lkvm=$top/build/powerpc/lkvm-static kvmtool=$kvmtool vmlinux=$linux/vmlinux
-rivals='$rivals' cpus=$cpus depth=$depth rounds=$rounds seconds=$seconds
+rivals='$rivals' cpus=$cpus depth=$depth batch=$batch rounds=$rounds seconds=$seconds
 END
 for outer in $outers; do
 	: > "$dir/results"
 	"$scripts/ppchost.sh" --cpus "$outer" --share "$dir" --timeout 1800 -- /bin/sh "$top/bench/power-host.sh" "$dir"
 	mv "$dir/results" "$dir/results.$outer"
 	echo
-	echo "$outer host CPUs, $cpus vCPUs, depth $depth, medians of $rounds rounds" \
+	echo "$outer host CPUs, $cpus vCPUs, depth $depth, batch $batch, medians of $rounds rounds" \
 		"(load of this machine meanwhile: $(cut -d ' ' -f 1 /proc/loadavg))"
 	awk '{ for (i = 3; i <= NF; i++) { split($i, pair, "="); print pair[2], $1, pair[1] } }' "$dir/results.$outer" | sort -n |
 		awk -v rivals="$rivals" -f "$top/bench/power-table.awk"
