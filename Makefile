@@ -183,7 +183,7 @@ $(OUT)/bench/ring: $(RING_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
 
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
-	install -D -m 644 docs/lkvm.1 $(DESTDIR)$(PREFIX)/share/man/man1/lkvm.1
+	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/*.1
 
 demo:
 	$(Q)scripts/setup.sh build demo
