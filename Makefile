@@ -53,7 +53,7 @@ LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/regs.o virtio/pci.o virti
 LIB_OBJS += virtio/mmio.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
-LIB_OBJS += drive.o stats.o options.o log.o
+LIB_OBJS += drive.o stats.o options.o spelling.o log.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
@@ -195,7 +195,7 @@ test:
 	$(Q)tests/run.sh
 
 check:
-	$(Q)tests/check.sh style plain
+	$(Q)tests/check.sh style user plain
 
 sanitize:
 	$(Q)scripts/setup.sh build test

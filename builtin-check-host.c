@@ -141,7 +141,7 @@ int builtin_check_host(int argc, char **argv)
 		return 0;
 	}
 	if (next < argc) {
-		log_error("check-host: unexpected argument %s", argv[next]);
+		options_unexpected("check-host", argv[next]);
 		return EXIT_CANNOT_RUN;
 	}
 	if (quiet && !freopen("/dev/null", "w", stdout))

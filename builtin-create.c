@@ -359,17 +359,15 @@ static int create_parse(struct create *c, int argc, char **argv)
 		} else if (!c->size) {
 			err = create_set_size(c, argv[at]);
 		} else {
-			log_error("create: unexpected argument %s; see lkvm create --help",
-				  argv[at]);
-			err = -EINVAL;
+			err = options_unexpected("create", argv[at]);
 		}
 	}
 	if (!err && c->help) {
 		printf("usage: lkvm create PATH SIZE [OPTIONS]\n\n");
 		options_help(specs);
-		printf("\nMakes a raw disk image, the one format that --disk takes: a new file of SIZE, like\n"
-		       "512M or 8G, that reads as zeroes. It takes no space until it is written, unless told\n"
-		       "otherwise by --prealloc.\n"
+		printf("\nMakes a raw disk image, the one format that --disk takes: a new file of SIZE,\n"
+		       "like 512M or 8G, that reads as zeroes. It takes no space until it is written,\n"
+		       "unless told otherwise by --prealloc.\n\n"
 		       "Exit status: 0 made, 125 not made, 128+N ended by signal N.\n");
 		return 0;
 	}

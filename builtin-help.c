@@ -3,43 +3,57 @@
  * lkvm help [COMMAND]
  */
 #include "commands.h"
-#include "log.h"
+#include "options.h"
 #include <stdio.h>
-#include <string.h>
 
-static void help_overview(void)
+void help_overview(FILE *out)
 {
-	printf("usage: lkvm COMMAND [OPTIONS]\n\n"
-	       "A lean KVM virtual machine monitor for fast multi-queue disks.\n\n");
+	fprintf(out, "usage: lkvm COMMAND [OPTIONS]\n\n"
+		     "A lean KVM virtual machine monitor for fast multi-queue disks.\n\n");
 	for (const struct command *c = commands; c->name; c++)
-		printf("  %-12s %s\n", c->name, c->summary);
-	printf("\nTo begin:\n"
-	       "  lkvm check-host\n"
-	       "  lkvm create disk.img 8G\n"
-	       "  lkvm run --kernel vmlinuz --initrd initrd.img --disk disk.img,queues=4 --cpus 4\n"
-	       "  lkvm run --help\n");
+		fprintf(out, "  %-12s %s\n", c->name, c->summary);
+	fprintf(out, "\nTo begin:\n"
+		     "  lkvm check-host\n"
+		     "  lkvm create disk.img 8G\n"
+		     "  lkvm run --kernel vmlinuz --disk disk.img,queues=4 --cpus 4\n"
+		     "\nlkvm COMMAND --help tells a command's options, man lkvm more.\n");
+}
+
+static int help_command(const char *name)
+{
+	const struct command *c = command_find(name);
+	char option[] = "--help", *argv[] = { NULL, option, NULL };
+
+	if (!c)
+		return EXIT_CANNOT_RUN;
+	argv[0] = (char *)c->name;
+	return c->run(2, argv);
 }
 
 int builtin_help(int argc, char **argv)
 {
-	char option[] = "--help", *help[] = { NULL, option, NULL };
+	bool help = false;
+	const struct option_spec specs[] = {
+		{ 'h', "help", OPTION_FLAG, &help, 0, 0, NULL, "this text",
+		  NULL },
+		{ .name = NULL },
+	};
+	int next = options_parse(specs, "help", argc, argv);
 
-	if (argc < 2) {
-		help_overview();
+	if (next < 0)
+		return EXIT_CANNOT_RUN;
+	if (help) {
+		printf("usage: lkvm help [COMMAND]\n\n");
+		options_help(specs);
 		return 0;
 	}
-	for (const struct command *c = commands; c->name; c++) {
-		if (strcmp(c->name, argv[1]) != 0)
-			continue;
-		if (c->run == builtin_help)
-			break;
-		help[0] = argv[1];
-		return c->run(2, help);
-	}
-	if (!strcmp(argv[1], "help") || !strcmp(argv[1], "--help")) {
-		help_overview();
+	if (next == argc) {
+		help_overview(stdout);
 		return 0;
 	}
-	log_error("help %s: no such command; see lkvm help", argv[1]);
-	return EXIT_CANNOT_RUN;
+	if (next + 1 < argc) {
+		options_unexpected("help", argv[next + 1]);
+		return EXIT_CANNOT_RUN;
+	}
+	return help_command(argv[next]);
 }

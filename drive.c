@@ -22,7 +22,6 @@
 #define DRIVE_KEYS 16
 #define LIMIT_KEYS 6
 #define ALL_KEYS (DRIVE_KEYS + LIMIT_KEYS)
-#define HELP_COLUMN 33
 #define DEFAULT_QUEUE_SIZE 256
 #define POLL_US_MAX 100000
 
@@ -141,16 +140,7 @@ void drive_help(void)
 	struct drive d;
 
 	drive_keys(&d, keys);
-	for (const struct option_spec *k = keys; k->name; k++) {
-		char text[64];
-
-		snprintf(text, sizeof(text), "%s=%s", k->name, k->arg);
-		if (strlen(text) >= HELP_COLUMN)
-			printf("      %s\n%-6s%-*s%s\n", text, "",
-			       HELP_COLUMN, "", k->help);
-		else
-			printf("      %-*s%s\n", HELP_COLUMN, text, k->help);
-	}
+	options_help_keys(keys);
 }
 
 /* vda ... vdz, vdaa ...: as Linux counts. */

@@ -4,6 +4,8 @@
  */
 #include "commands.h"
 #include "log.h"
+#include "spelling.h"
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -27,6 +29,27 @@ static const char *command_alias(const char *name)
 	return name;
 }
 
+const struct command *command_find(const char *name)
+{
+	struct spelling spelling;
+
+	spelling_begin(&spelling, name, strlen(name));
+	for (const struct command *c = commands; c->name; c++) {
+		if (!strcmp(c->name, name))
+			return c;
+		spelling_try(&spelling, c->name);
+	}
+	spelling_try(&spelling, "--help");
+	spelling_try(&spelling, "--version");
+	if (*name == '-' && !spelling.best)
+		log_error("%s: options stand behind a command, as in lkvm run %s; see lkvm help",
+			  name, name);
+	else
+		log_error("%s: no such command%s; see lkvm help",
+			  *name ? name : "(empty)", spelling_hint(&spelling, ""));
+	return NULL;
+}
+
 /* Or the first files that lkvm opens would be taken for its terminal. */
 static void open_standard_files(void)
 {
@@ -39,19 +62,26 @@ static void open_standard_files(void)
 		close(fd);
 }
 
+/* A full disk must not pass for success. */
+static int flush_stdout(int status)
+{
+	if (!fflush(stdout) && !ferror(stdout))
+		return status;
+	log_error("standard output: %s; not all was written", strerror(errno));
+	return status ? status : EXIT_CANNOT_RUN;
+}
+
 int main(int argc, char **argv)
 {
-	const char *name;
+	const struct command *c;
 
 	open_standard_files();
 	if (argc < 2) {
-		builtin_help(1, argv);
+		help_overview(stderr);
 		return EXIT_CANNOT_RUN;
 	}
-	name = command_alias(argv[1]);
-	for (const struct command *c = commands; c->name; c++)
-		if (!strcmp(c->name, name))
-			return c->run(argc - 1, argv + 1);
-	log_error("%s: no such command; see lkvm help", name);
-	return EXIT_CANNOT_RUN;
+	c = command_find(command_alias(argv[1]));
+	if (!c)
+		return EXIT_CANNOT_RUN;
+	return flush_stdout(c->run(argc - 1, argv + 1));
 }

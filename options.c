@@ -4,6 +4,7 @@
  */
 #include "options.h"
 #include "log.h"
+#include "spelling.h"
 #include <assert.h>
 #include <ctype.h>
 #include <errno.h>
@@ -13,7 +14,8 @@
 #include <string.h>
 
 #define OPTIONS_MAX 32
-#define HELP_COLUMN 34
+#define HELP_COLUMN 28
+#define HELP_WIDTH 80
 
 bool parse_size(const char *text, u64 *bytes)
 {
@@ -205,6 +207,28 @@ static bool abbreviated(const struct option_spec *s, int val, char **argv)
 	       strlen(s->name) != strcspn(word, "=");
 }
 
+/* "-kernel": letters to getopt_long(), which would take "ernel" for a file. */
+static bool single_dash(const struct option_spec *specs, const char *word)
+{
+	for (; specs->name; specs++)
+		if (word[1] != '-' && !strcmp(word + 1, specs->name))
+			return true;
+	return false;
+}
+
+static void unknown_option(const char *command, const char *word,
+			   const struct option_spec *specs)
+{
+	const char *name = word + strspn(word, "-");
+	struct spelling spelling;
+
+	spelling_begin(&spelling, name, strcspn(name, "="));
+	for (; specs->name; specs++)
+		spelling_try(&spelling, specs->name);
+	log_error("%s: unknown option %s%s; see lkvm %s --help", command, word,
+		  spelling_hint(&spelling, "--"), command);
+}
+
 static void bad_option(const char *command, int val, const char *word,
 		       const struct option_spec *specs)
 {
@@ -218,8 +242,7 @@ static void bad_option(const char *command, int val, const char *word,
 		log_error("%s: unknown option -%c in %s; see lkvm %s --help",
 			  command, optopt, word, command);
 	else
-		log_error("%s: unknown option %s; see lkvm %s --help", command,
-			  word, command);
+		unknown_option(command, word, specs);
 }
 
 int options_parse(const struct option_spec *specs, const char *command,
@@ -243,8 +266,13 @@ int options_parse(const struct option_spec *specs, const char *command,
 		if (val == -1)
 			return optind;
 		s = find_option(specs, val);
-		if (!s || abbreviated(s, val, argv)) {
-			bad_option(command, s ? 0 : val, word, specs);
+		if (single_dash(specs, word) ||
+		    (s && abbreviated(s, val, argv))) {
+			unknown_option(command, word, specs);
+			return -EINVAL;
+		}
+		if (!s) {
+			bad_option(command, val, word, specs);
 			return -EINVAL;
 		}
 		snprintf(what, sizeof(what), "--%s", s->name);
@@ -252,6 +280,36 @@ int options_parse(const struct option_spec *specs, const char *command,
 		if (err)
 			return err;
 	}
+}
+
+int options_unexpected(const char *command, const char *arg)
+{
+	log_error("%s: unexpected argument %s; see lkvm %s --help", command,
+		  arg, command);
+	return -EINVAL;
+}
+
+/* @text in a column of its own, behind @left or, if that is long, below it. */
+static void help_entry(const char *left, const char *text)
+{
+	int at = printf("%s", left);
+
+	if (at >= HELP_COLUMN) {
+		putchar('\n');
+		at = 0;
+	}
+	printf("%*s", HELP_COLUMN - at, "");
+	for (at = HELP_COLUMN; *text; text += strspn(text, " ")) {
+		int len = (int)strcspn(text, " ");
+
+		if (at > HELP_COLUMN && at + 1 + len > HELP_WIDTH) {
+			printf("\n%*s", HELP_COLUMN, "");
+			at = HELP_COLUMN;
+		}
+		at += printf("%s%.*s", at > HELP_COLUMN ? " " : "", len, text);
+		text += len;
+	}
+	putchar('\n');
 }
 
 void options_help(const struct option_spec *specs)
@@ -262,9 +320,21 @@ void options_help(const struct option_spec *specs)
 		if (specs->letter)
 			snprintf(letter, sizeof(letter), "-%c, ",
 				 specs->letter);
-		snprintf(left, sizeof(left), "  %s--%s %s", letter, specs->name,
+		snprintf(left, sizeof(left), "  %s--%s%s%s", letter,
+			 specs->name, specs->arg ? " " : "",
 			 specs->arg ? specs->arg : "");
-		printf("%-*s %s\n", HELP_COLUMN, left, specs->help);
+		help_entry(left, specs->help);
+	}
+}
+
+void options_help_keys(const struct option_spec *keys)
+{
+	for (; keys->name; keys++) {
+		char left[80];
+
+		snprintf(left, sizeof(left), "      %s=%s", keys->name,
+			 keys->arg);
+		help_entry(left, keys->help);
 	}
 }
 
@@ -289,14 +359,18 @@ static char *next_field(char **rest)
 static void unknown_key(const struct option_spec *keys, const char *option,
 			const char *key)
 {
-	char known[256] = "";
+	struct spelling spelling;
+	char known[512] = "";
 	size_t len = 0;
 
-	for (; keys->name && len < sizeof(known); keys++)
+	spelling_begin(&spelling, key, strlen(key));
+	for (; keys->name && len < sizeof(known); keys++) {
+		spelling_try(&spelling, keys->name);
 		len += (size_t)snprintf(known + len, sizeof(known) - len, " %s",
 					keys->name);
-	log_error("%s: unknown key %s; there are:%s", option,
-		  *key ? key : "(empty)", known);
+	}
+	log_error("%s: unknown key %s%s; there are:%s", option,
+		  *key ? key : "(empty)", spelling_hint(&spelling, ""), known);
 }
 
 static int set_key(const struct option_spec *keys, const char *option,

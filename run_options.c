@@ -112,8 +112,9 @@ int run_parse(struct run *run, int argc, char **argv)
 		  "add a disk; may be repeated, keys below", run_add_drive },
 		{ 'n', "name", OPTION_STRING, &run->name, 0, 0, "NAME",
 		  "name of this guest (lkvm-PID)", NULL },
-		{ 0, "console", OPTION_STRING, &run->console_spec, 0, 0, "SPEC",
-		  "stdio, pty, file:PATH or none (stdio)", NULL },
+		{ 0, "console", OPTION_STRING, &run->console_spec, 0, 0,
+		  "stdio|pty|file:PATH|none",
+		  "where the guest's console goes (stdio)", NULL },
 		{ 0, "timeout", OPTION_UINT, &run->timeout, 1, TIMEOUT_MAX,
 		  "SECONDS", "end the guest after this time, status 124", NULL },
 		{ 0, "stats", OPTION_STRING, &run->stats_path, 0, 0, "FILE|-",
@@ -131,19 +132,18 @@ int run_parse(struct run *run, int argc, char **argv)
 	if (run->help) {
 		printf("usage: lkvm run --kernel FILE [OPTIONS]\n\n");
 		options_help(specs);
-		printf("\n--disk PATH: a raw image, a block device, or null:SIZE (a comma in it is written ,,)\n");
+		printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
+		       "value is written twice. Keys of --disk:\n");
 		drive_help();
 		printf("\nExit status: 0 the guest powered off or rebooted, 124 timed out, 125 lkvm could\n"
-		       "not run it, 126 the guest died, 127 its kernel panicked, 128+N ended by signal N.\n"
+		       "not run it, 126 the guest died, 127 its kernel panicked, 128+N lkvm was ended by\n"
+		       "signal N.\n"
 		       "Keys on a terminal: Ctrl-A X ends lkvm, Ctrl-A B sends a break, Ctrl-A Ctrl-A\n"
 		       "sends Ctrl-A.\n");
 		return 0;
 	}
-	if (next < argc) {
-		log_error("run: unexpected argument %s; see lkvm run --help",
-			  argv[next]);
-		return -EINVAL;
-	}
+	if (next < argc)
+		return options_unexpected("run", argv[next]);
 	if (!run->kernel) {
 		log_error("run: no kernel; give --kernel FILE (%s)",
 			  arch_kernel_formats);

@@ -3,6 +3,8 @@
 #ifndef LKVM_COMMANDS_H
 #define LKVM_COMMANDS_H
 
+#include <stdio.h>
+
 /* As timeout(1) and docker run have it; 0 to 123 are the guest's own. */
 #define EXIT_TIMED_OUT 124
 #define EXIT_CANNOT_RUN 125
@@ -18,6 +20,11 @@ struct command {
 
 /* Ends with a NULL name. */
 extern const struct command commands[];
+
+/* NULL, with a message, if there is no such command. */
+const struct command *command_find(const char *name);
+/* What lkvm is, its commands, and how to begin. */
+void help_overview(FILE *out);
 
 int builtin_run(int argc, char **argv);
 int builtin_create(int argc, char **argv);

@@ -43,8 +43,12 @@ struct option_spec {
  */
 int options_parse(const struct option_spec *specs, const char *command,
 		  int argc, char **argv);
-/* One line for each option, on stdout. */
+/* What each option does, on stdout, in 80 columns. */
 void options_help(const struct option_spec *specs);
+/* The same for the keys of an option's value. */
+void options_help_keys(const struct option_spec *keys);
+/* There is an argument @arg too many: says so, and returns -EINVAL. */
+int options_unexpected(const char *command, const char *arg);
 
 /*
  * Parse "FIRST[,KEY[=VALUE]...]", the value of option @option.  A comma inside

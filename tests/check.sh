@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Style rules, and every unit test plain, under ASan and UBSan, under TSan and under
-# valgrind, side by side; the line that sums up.  No virtual machine.  make check
-# runs the first two, make test all.
+# Style rules, what a user meets around lkvm (help, manual), and every unit test plain,
+# under ASan and UBSan, under TSan and under valgrind, side by side; the line that sums
+# up.  No virtual machine.  make check runs the first three, make test all.
 #
-#	tests/check.sh [style|plain|asan|tsan|valgrind...]	only these
+#	tests/check.sh [style|user|plain|asan|tsan|valgrind...]	only these
 #
 # The counts also go to the file $COUNTS, if set: "passed failed skipped".
 set -u
@@ -15,14 +15,14 @@ export CK_TIMEOUT_MULTIPLIER=4
 
 out=build/check
 mkdir -p $out
-[ $# -gt 0 ] || set -- style plain asan tsan valgrind
+[ $# -gt 0 ] || set -- style user plain asan tsan valgrind
 # Variants run side by side; with few of them, their programs do.
 jobs=$(($# > 2 ? 1 : $(nproc)))
 
-# build [SANITIZER]: the unit tests in build/ARCH[-SANITIZER]
+# build GOAL [SANITIZER]: the unit tests, or lkvm, in build/ARCH[-SANITIZER]
 build() {
-	make --no-print-directory -j"$(nproc)" SANITIZE="${1-}" unit > $out/build.log 2>&1 && return
-	echo "not ok - build of the unit tests ${1-}"
+	make --no-print-directory -j"$(nproc)" SANITIZE="${2-}" "$1" > $out/build.log 2>&1 && return
+	echo "not ok - build of $1 ${2-}"
 	tail -n 30 $out/build.log
 	echo "0 passed, 1 failed, 0 skipped"
 	exit 1
@@ -72,19 +72,28 @@ run() {
 	cat $out/"$name".*.part | awk '{ p += $1; f += $2; s += $3 } END { print p, f, s }' > $out/"$name".counts
 }
 
-style() {
-	if tests/style.sh; then
-		echo "ok - style"
-		echo "1 0 0" > $out/style.counts
-	else
-		echo "not ok - style"
-		echo "0 1 0" > $out/style.counts
-	fi
+# scripts VARIANT NAME...: tests/NAME.sh, each one check; counts to $out/VARIANT.counts
+scripts() {
+	local variant=$1 passed=0 failed=0 skipped=0 name said
+	shift
+	for name; do
+		if said=$(tests/"$name".sh); then
+			echo "ok - $name"
+			passed=$((passed + 1))
+		else
+			echo "not ok - $name"
+			failed=$((failed + 1))
+		fi
+		skipped=$((skipped + $(grep -c '^skip - ' <<< "$said")))
+		[ -z "$said" ] || echo "$said"
+	done
+	echo "$passed $failed $skipped" > "$out/$variant.counts"
 }
 
 variant() {
 	case $1 in
-	style) style ;;
+	style) scripts style style ;;
+	user) scripts user help ;;
 	plain) run plain build/x86 env ;;
 	asan) LKVM_TEST_SCALE=20 run asan build/x86-asan env ;;
 	# The longest of them: with two programs at once it is not the last by far.
@@ -97,9 +106,10 @@ variant() {
 for what; do
 	case $what in
 	style) ;;
-	plain | valgrind) build ;;
-	asan | tsan) build "$what" ;;
-	*) echo "check.sh: $what: style, plain, asan, tsan or valgrind" >&2; exit 1 ;;
+	user) build all ;;
+	plain | valgrind) build unit ;;
+	asan | tsan) build unit "$what" ;;
+	*) echo "check.sh: $what: style, user, plain, asan, tsan or valgrind" >&2; exit 1 ;;
 	esac
 done
 for what; do

@@ -239,6 +239,35 @@ START_TEST(test_abbreviation)
 }
 END_TEST
 
+START_TEST(test_misspelt_option)
+{
+	static const struct {
+		const char *typed, *meant;
+	} words[] = {
+		{ "--kernl", "--kernel" },	/* left out */
+		{ "--kernell", "--kernel" },	/* too many */
+		{ "--kermel=x", "--kernel" },	/* another */
+		{ "--dsik=x", "--disk" },	/* swapped */
+		{ "--verb", "--verbose" },	/* cut off */
+		{ "-kernel", "--kernel" },	/* as other programs have it */
+		{ "-disk", "--disk" },
+	};
+	char hint[64];
+
+	for (unsigned int i = 0; i < sizeof(words) / sizeof(words[0]); i++) {
+		snprintf(hint, sizeof(hint), "(did you mean %s?)",
+			 words[i].meant);
+		expect_refused(parse(words[i].typed, "x"), "unknown option",
+			       words[i].typed, hint, "lkvm run --help");
+	}
+	expect_refused(parse("--colour"), "unknown option --colour; see");
+	expect_refused(parse("--x"), "unknown option --x; see");
+	expect_refused(parse("--"
+			     "verbose-verbose-verbose-verbose-verbose"),
+		       "verbose; see");
+}
+END_TEST
+
 /* One bad value does not become two lines. */
 START_TEST(test_newline_in_value)
 {
@@ -357,6 +386,15 @@ START_TEST(test_unknown_key)
 }
 END_TEST
 
+START_TEST(test_misspelt_key)
+{
+	expect_refused(parse_keys("d,quees=4"), "unknown key quees",
+		       "(did you mean queues?)", "there are");
+	expect_refused(parse_keys("d,lokc"), "(did you mean lock?)");
+	expect_refused(parse_keys("d,colour"), "unknown key colour; there are");
+}
+END_TEST
+
 START_TEST(test_key_needs_value)
 {
 	expect_refused(parse_keys("d,queues"), "--disk", "queues=N");
@@ -459,6 +497,7 @@ int main(void)
 	tcase_add_test(tc, test_missing_value);
 	tcase_add_test(tc, test_value_for_flag);
 	tcase_add_test(tc, test_abbreviation);
+	tcase_add_test(tc, test_misspelt_option);
 	tcase_add_test(tc, test_newline_in_value);
 	tcase_add_test(tc, test_long_value);
 	suite_add_tcase(suite, tc);
@@ -466,6 +505,7 @@ int main(void)
 	tcase_add_test(tk, test_all_kinds);
 	tcase_add_test(tk, test_doubled_comma);
 	tcase_add_test(tk, test_unknown_key);
+	tcase_add_test(tk, test_misspelt_key);
 	tcase_add_test(tk, test_key_needs_value);
 	tcase_add_test(tk, test_bad_key_values);
 	tcase_add_test(tk, test_choice);
