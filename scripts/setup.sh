@@ -25,6 +25,7 @@ jq util-linux procps: to read counters, to supervise what was started'
 test='
 check valgrind: unit tests
 sparse cppcheck: static checks
+mandoc groff bash-completion: to check the manual and what the shell completes
 libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
 clang libclang-rt-dev: to fuzz the rings
 gcovr: to see which lines the unit tests run
