@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# Style rules, what a user meets around lkvm (help, manual), and every unit test plain,
+# Style rules, what a user meets around lkvm (help, manual, completion, install), and every unit test plain,
 # under ASan and UBSan, under TSan and under valgrind, side by side; the line that sums
 # up.  No virtual machine.  make check runs the first three, make test all.
 #
@@ -93,7 +93,7 @@ scripts() {
 variant() {
 	case $1 in
 	style) scripts style style ;;
-	user) scripts user help man ;;
+	user) scripts user help man completion ;;
 	plain) run plain build/x86 env ;;
 	asan) LKVM_TEST_SCALE=20 run asan build/x86-asan env ;;
 	# The longest of them: with two programs at once it is not the last by far.

@@ -20,7 +20,7 @@ said() {
 # written PAGE: the same of the page's tags
 written() {
 	awk '
-	/^\.SH/ { keys = /DISK KEYS/; options = /OPTIONS/ || keys }
+	/^\.SH/ { keys = /KEYS$/; options = /OPTIONS/ || keys }
 	tag && options {
 		gsub(/\\f./, ""); gsub(/\\-/, "-")
 		line = $0; text = ""
