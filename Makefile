@@ -8,7 +8,7 @@
 # make soak       ten million requests with faults: none lost, none twice
 # make coverage   lines of virtio/ and disk/ that the unit tests run: 90 % at least
 # make bench      what a request costs, without a virtual machine (QUICK=1)
-# make install    DESTDIR= PREFIX=
+# make install    DESTDIR= PREFIX=, and uninstall; install-strip: without symbols
 #
 # ARCH=x86|powerpc CROSS_COMPILE=PREFIX- V=1 (show commands) C=1 (sparse, too)
 # SANITIZE=asan|tsan (ASan and UBSan, or TSan, in build/$(ARCH)-asan, -tsan)
@@ -22,6 +22,10 @@ VERSION := 0.1
 MACHINE := $(shell $(CROSS_COMPILE)$(if $(filter default undefined,$(origin CC)),gcc,$(CC)) -dumpmachine 2>/dev/null || uname -m)
 ARCH ?= $(if $(findstring powerpc,$(MACHINE)),powerpc,x86)
 PREFIX ?= /usr/local
+bindir ?= $(PREFIX)/bin
+mandir ?= $(PREFIX)/share/man
+docdir ?= $(PREFIX)/share/doc/lkvm
+completionsdir ?= $(PREFIX)/share/bash-completion/completions
 ifeq ($(origin CC),default)
 CC := gcc
 endif
@@ -99,7 +103,8 @@ ifneq ($(MAKECMDGOALS),clean)
 $(shell mkdir -p $(OUT))
 endif
 
-.PHONY: all demo test check sanitize soak coverage bench install clean distclean
+.PHONY: all demo test check sanitize soak coverage bench clean distclean
+.PHONY: install install-strip uninstall
 all: $(OUT)/lkvm $(if $(CROSS_COMPILE),$(OUT)/lkvm-static)
 
 $(OUT)/lkvm-static: LDFLAGS += -static
@@ -182,8 +187,18 @@ $(OUT)/bench/ring: $(RING_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) $(LDFLAGS) $(RING_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
 
 install: $(OUT)/lkvm
-	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(PREFIX)/bin/lkvm
-	install -D -m 644 -t $(DESTDIR)$(PREFIX)/share/man/man1 docs/*.1
+	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(bindir)/lkvm
+	install -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/*.1
+	install -D -m 644 scripts/completion.bash $(DESTDIR)$(completionsdir)/lkvm
+	install -D -m 644 -t $(DESTDIR)$(docdir) docs/*.md docs/*.svg
+
+install-strip: install
+	$(CROSS_COMPILE)$(STRIP) $(DESTDIR)$(bindir)/lkvm
+
+uninstall:
+	rm -f $(DESTDIR)$(bindir)/lkvm $(DESTDIR)$(completionsdir)/lkvm
+	rm -f $(patsubst docs/%,$(DESTDIR)$(mandir)/man1/%,$(wildcard docs/*.1))
+	rm -rf $(DESTDIR)$(docdir)
 
 demo:
 	$(Q)scripts/setup.sh build demo

@@ -93,7 +93,7 @@ scripts() {
 variant() {
 	case $1 in
 	style) scripts style style ;;
-	user) scripts user help man completion ;;
+	user) scripts user help man completion install ;;
 	plain) run plain build/x86 env ;;
 	asan) LKVM_TEST_SCALE=20 run asan build/x86-asan env ;;
 	# The longest of them: with two programs at once it is not the last by far.
