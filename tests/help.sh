@@ -6,7 +6,7 @@
 set -u
 cd "$(dirname "$0")/.."
 
-lkvm=${LKVM:-build/x86/lkvm}
+lkvm=$(realpath "${LKVM:-build/x86/lkvm}")
 dir=$(mktemp -d)
 trap 'rm -rf "$dir"' EXIT
 bad=0
@@ -73,6 +73,18 @@ for command in version check-host "help run"; do
 	# shellcheck disable=SC2086 # words
 	refuses "unexpected argument more; see lkvm ${command% *} --help" $command more
 done
+
+# Examples are understood: in a directory with their disk, the kernel is all that is missed.
+examples=0
+truncate -s 1M "$dir/disk.img"
+while read -r line; do
+	read -r -a words <<< "$line"
+	(cd "$dir" && "$lkvm" "${words[@]:1}" < /dev/null > out 2> err)
+	grep -qE -- '--kernel vmlinuz: No such file|/dev/kvm' "$dir/err" || complain "example $line: $(cat "$dir/err")"
+	examples=$((examples + 1))
+done < <(sed 's/\\-/-/g' README.md docs/*.1 | grep -oE '^ *lkvm run .*vmlinuz.*')
+[ "$examples" -ge 3 ] || complain "examples: only $examples are found"
+
 if [ -w /dev/full ]; then
 	"$lkvm" run --help > /dev/full 2> "$dir/err"
 	[ $? -eq 125 ] && grep -q 'No space left' "$dir/err" || complain "help to a full disk passes for success"
