@@ -50,16 +50,15 @@ esac
 
 "$scripts/setup.sh" power
 linux=$("$scripts/kernel.sh" powerpc64le)
-BUSYBOX=$("$scripts/cross.sh")/bin/busybox
+busybox=$("$scripts/cross.sh")/bin/busybox
 tools=$("$scripts/cross.sh" tools)
-export BUSYBOX
 make -s -C "$top" --no-print-directory -j"$(nproc)" ARCH=powerpc CROSS_COMPILE=powerpc64le-linux-gnu- all
 
 rm -rf "$dir"
 mkdir -p "$dir"
 "$scripts/fio-tree.sh" "$dir/fio" "$tools"
-"$scripts/mkinitrd.sh" "$dir/guest.cpio" --init "$top/bench/compare-guest.sh" --tree "$dir/fio" \
-	--modules "$linux" virtio_pci virtio_blk
+"$scripts/mkinitrd.sh" -o "$dir/guest.cpio" --program "$busybox" --init "$top/bench/compare-guest.sh" --tree "$dir/fio" \
+	--modules "$linux"
 # kvmtool boots a flat image only.
 powerpc64le-linux-gnu-objcopy -O binary "$linux/vmlinux" "$dir/vmlinux.bin"
 

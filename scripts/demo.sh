@@ -28,8 +28,8 @@ echo "Linux $(cat "$kernel/version"), unpacked in ${kernel#"$top/"}"
 
 step "a raw ext4 image with busybox and fio"
 [ -d "$cache/fio" ] || "$scripts/fio-tree.sh" "$cache/fio"
-"$scripts/mkinitrd.sh" "$dir/initrd.cpio" --init "$scripts/demo-guest.sh" --modules "$kernel" virtio_pci virtio_blk
-"$scripts/mkdisk.sh" "$dir/disk.img" 256M --init "$scripts/demo-guest.sh" --tree "$cache/fio"
+"$scripts/mkinitrd.sh" -o "$dir/initrd.cpio" --init "$scripts/demo-guest.sh" --program busybox --modules "$kernel"
+"$scripts/mkdisk.sh" "$dir/disk.img" 256M --init "$scripts/demo-guest.sh" --program busybox --tree "$cache/fio"
 ls -sh "$dir/disk.img" | sed "s|$top/||"
 
 emulated=() disk=$dir/disk.img

@@ -53,8 +53,8 @@ command -v qemu-system-x86_64 > /dev/null || die "qemu-system-x86_64 is missing:
 kernel=$("$top/scripts/kernel.sh" amd64)
 initrd=$top/build/cache/emuhost.cpio
 if [ ! -e "$initrd" ] || [ "$top/scripts/emuhost-init.sh" -nt "$initrd" ] || [ "$kernel/version" -nt "$initrd" ]; then
-	"$top/scripts/mkinitrd.sh" "$initrd.$$" --init "$top/scripts/emuhost-init.sh" \
-		--modules "$kernel" virtio_pci virtio_blk 9pnet_virtio 9p overlay kvm-amd
+	"$top/scripts/mkinitrd.sh" -o "$initrd.$$" --init "$top/scripts/emuhost-init.sh" --program busybox \
+		--modules "$kernel" 9pnet_virtio 9p overlay kvm-amd
 	mv "$initrd.$$" "$initrd"
 fi
 

@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# mkdisk.sh OUT SIZE [OPTION...] - make a raw ext4 image, with mktree.sh's options
+# mkdisk.sh OUT SIZE [OPTION...] - make a raw ext4 image, with mkinitrd.sh's options
 #
 # OUT becomes a sparse file of SIZE (512M, 4G).  Its --init FILE is /sbin/init
 # too, where a kernel or an initrd looks for it.
@@ -12,12 +12,11 @@ out=$1 size=$2; shift 2
 
 mkdir -p "$(dirname "$out")"
 out=$(realpath "$out")
-tree=$(mktemp -d "$out.XXXXXX")
+tree=$out.$$
 trap 'rm -rf "$tree"' EXIT
 trap 'exit 1' INT TERM HUP
-chmod 755 "$tree"
 
-"$(dirname "$0")/mktree.sh" "$tree" "$@"
+"$(dirname "$0")/mkinitrd.sh" --directory "$tree" "$@"
 [ ! -e "$tree/init" ] || [ -e "$tree/sbin/init" ] || ln -s /init "$tree/sbin/init"
 
 rm -f "$out"

@@ -1,27 +1,206 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# mkinitrd.sh OUT --init FILE [OPTION...] - make an initrd, with mktree.sh's options
+# lkvm mkinitrd: an initrd with exactly the modules, programs, libraries and files
+# that are asked for, by the tools that know them: modprobe, ldd, cpio.
 #
-# OUT is compressed if its name ends in .gz.  A plain one is larger and boots
-# faster where the guest's instructions are emulated.
+# lkvm has this text in itself (guest/embed.S); here it serves scripts that have no
+# lkvm yet.  The tree below is what guest/drivers.c, and /init scripts, rely on:
+#
+#	/modules.list   names the modules in load order, relative to /modules
+#	/bin, /sbin...  links into /usr, as Debian has it: libraries are found by the
+#	                paths that ldd prints
 set -eu
 
-case ${1--} in -*) sed -n '4,7s/^# \{0,1\}//p' "$0" >&2; exit 1 ;; esac
-out=$1; shift
+usage() {
+	cat <<'END'
+usage: lkvm mkinitrd [-o FILE] [OPTION...]
 
-mkdir -p "$(dirname "$out")"
-out=$(realpath "$out")
-tree=$(mktemp -d "$out.XXXXXX")
-trap 'rm -rf "$tree"' EXIT
-trap 'exit 1' INT TERM HUP
-chmod 755 "$tree"
+Make an initrd for lkvm run. An option takes all words up to the next one.
 
-"$(dirname "$0")/mktree.sh" "$tree" "$@"
-[ -x "$tree/init" ] || { echo "mkinitrd.sh: --init FILE is missing" >&2; exit 1; }
+  -o, --output FILE            where it goes (initrd.cpio); a name in .gz is compressed
+      --modules DIR [NAME...]  kernel modules, with what they depend on: those for lkvm's
+                               disks, that which tells a panic, and each NAME; DIR is
+                               /lib/modules/VERSION, or where a kernel package is unpacked
+      --program PATH...        programs, into /bin, with their shared libraries
+      --busybox [PATH]         a static busybox, and a link for each of its programs
+      --file SRC:DST...        any other file, to a place of its own
+      --tree DIR...            all that is in a directory, onto the root
+      --init FILE              becomes /init; not needed for lkvm run -- COMMAND
+      --directory DIR          leave a tree of files in DIR, which is new, and no archive
+      --help                   this text
+END
+}
+die() { echo "lkvm: mkinitrd: $*" >&2; exit 125; }
+needs() { command -v "$1" > /dev/null || die "$1 is missing: install the package $2"; }
 
-pack() { (cd "$tree" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
-case $out in
-*.gz) pack | gzip -1 > "$out" ;;
-*)    pack > "$out" ;;
+# --- what goes into the tree -----------------------------------------------
+
+make_tree() {
+	for dir in bin sbin lib lib64; do
+		mkdir -p "$root/usr/$dir"
+		ln -s "usr/$dir" "$root/$dir"
+	done
+	for dir in dev proc sys run tmp mnt root modules; do mkdir "$root/$dir"; done
+	: > "$root/modules.list"
+}
+
+# put SRC DST: never through a link that is there already
+put() {
+	mkdir -p "$(dirname "$root/$2")"
+	cp -L --preserve=mode --remove-destination "$1" "$root/$2" || die "cannot copy $1"
+}
+has_file() { [ -f "$2" ] || [ -c "$2" ] || die "$1 $2: no such file"; }
+
+# Sets $base and $version of a kernel's modules, base/lib/modules/version.
+find_kernel() {
+	needs modprobe kmod
+	if [ -d "$1/kernel" ]; then
+		base=$(realpath "$1") version=${base##*/} base=${base%/lib/modules/*}
+	elif [ -d "$1/lib/modules" ]; then
+		base=$1 version=$(ls "$1/lib/modules")
+	else
+		die "--modules $1: no modules there; give /lib/modules/VERSION, or the directory that a kernel package is unpacked in"
+	fi
+	case $version in
+	*[[:space:]]*) die "--modules $1: it has several kernels; give one of them: $(echo "$base"/lib/modules/*)" ;;
+	esac
+	[ -d "$base/lib/modules/$version" ] ||
+		die "--modules $1: is not called /lib/modules/VERSION, as modprobe wants it"
+	[ -e "$base/lib/modules/$version/modules.dep" ] || depmod -b "$base" "$version" 2> /dev/null ||
+		die "--modules $1: has no modules.dep; run depmod -b $base $version as its owner"
+	add_module virtio_pci
+	add_module virtio_blk
+	! depends pvpanic_mmio > /dev/null 2>&1 || add_module pvpanic_mmio
+}
+
+# The files of a module, dependencies first, by modprobe; none if it is built in.
+depends() { modprobe -d "$base" -S "$version" --show-depends "$1"; }
+
+# shellcheck disable=SC2046 # words
+add_module() {
+	depends "$1" > "$tmp/depends" 2> /dev/null ||
+		die "--modules: kernel $version has no module $1; see find $base/lib/modules/$version -name '*.ko*'"
+	for file in $(sed -n 's/^insmod \([^ ]*\).*/\1/p' "$tmp/depends"); do
+		name=${file##*/} name=${name%.ko*}.ko
+		! grep -qxF "$name" "$root/modules.list" || continue
+		case $file in
+		*.xz)  needs xz xz-utils; xz -dc "$file" ;;
+		*.zst) needs zstd zstd; zstd -qdc "$file" ;;
+		*.gz)  gzip -dc "$file" ;;
+		*)     cat "$file" ;;
+		esac > "$root/modules/$name"
+		echo "$name" >> "$root/modules.list"
+	done
+}
+
+add_program() {
+	case $1 in
+	*/*) program=$1 ;;
+	*)   program=$(command -v "$1") || die "--program $1: not found in \$PATH; give its path" ;;
+	esac
+	has_file --program "$program"
+	[ -x "$program" ] || die "--program $1: cannot be executed; add it by --file, or chmod +x"
+	put "$program" "bin/${program##*/}"
+	missing=$(ldd "$program" 2> /dev/null | sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | head -n 1)
+	[ -z "$missing" ] || die "--program $1: its library $missing is not on this machine"
+	for library in $(ldd "$program" 2> /dev/null | grep -o '/[^ ]*'); do
+		[ -e "$root$library" ] || put "$library" "${library#/}"
+	done
+}
+
+# A busybox of another architecture cannot say what it has: then this machine's does.
+add_busybox() {
+	has_file --busybox "$1"
+	[ -x "$1" ] || die "--busybox $1: cannot be executed; give a static busybox"
+	put "$1" bin/busybox
+	{ "$1" --list-full 2> /dev/null || busybox --list-full; } > "$tmp/applets" ||
+		die "--busybox $1: cannot be run here; install busybox-static, which tells what it has"
+	while read -r applet; do
+		[ -e "$root/$applet" ] || [ -L "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
+	done < "$tmp/applets"
+}
+
+add_file() {
+	case $1 in
+	*:/*) ;;
+	*)    die "--file $1: give SOURCE:DESTINATION, the destination from / on" ;;
+	esac
+	has_file --file "${1%:/*}"
+	put "${1%:/*}" "${1##*:/}"
+}
+
+add_tree() {
+	[ -d "$1" ] || die "--tree $1: no such directory"
+	cp -a --remove-destination "$1/." "$root/" || die "--tree $1: cannot copy all of it"
+}
+
+# --- the command line ------------------------------------------------------
+
+# An option that waits for its word, or for more of them.
+option='' output='' directory='' root='' waits=''
+take() {
+	case $option in
+	output)    output=$1 option=none ;;
+	directory) directory=$1 option=none ;;
+	init)      has_file --init "$1"; put "$1" init; chmod 755 "$root/init"; option=none ;;
+	kernel)    find_kernel "$1"; option=module ;;
+	module)    add_module "$1" ;;
+	program)   add_program "$1" ;;
+	file)      add_file "$1" ;;
+	tree)      add_tree "$1" ;;
+	busybox)   add_busybox "$1"; option=none ;;
+	*)         die "unexpected argument $1; see lkvm mkinitrd --help" ;;
+	esac
+	waits=''
+}
+finish_option() {
+	[ "$option" != busybox ] || [ -z "$waits" ] ||
+		take "$(command -v busybox || die "--busybox: none is installed; install busybox-static, or give its path")"
+	[ -z "$waits" ] || die "a value is missing behind $waits; see lkvm mkinitrd --help"
+}
+next_option() {
+	finish_option
+	waits=$1
+	case $1 in
+	-o|--output) option=output ;;
+	--modules)   option=kernel ;;
+	--program|--file|--tree|--init|--busybox|--directory) option=${1#--} ;;
+	*)           die "unknown option $1; see lkvm mkinitrd --help" ;;
+	esac
+}
+
+case ${1-} in
+'') die "nothing to put into it; see lkvm mkinitrd --help" ;;
+-h|--help) usage; exit 0 ;;
 esac
+needs cpio cpio
+tmp=$(mktemp -d)
+trap 'rm -rf "$tmp"' EXIT
+trap 'exit 125' INT TERM HUP
+root=$tmp/root
+mkdir "$root"
+make_tree
+for arg; do
+	case $arg in
+	-?*) next_option "$arg" ;;
+	*)   take "$arg" ;;
+	esac
+done
+finish_option
+
+# --- the archive -----------------------------------------------------------
+
+if [ -n "$directory" ]; then
+	[ -z "$output" ] || die "--directory $directory: makes no archive; leave out --output"
+	[ ! -e "$directory" ] || rmdir "$directory" 2> /dev/null || die "--directory $directory: is there already; give a new one"
+	mv "$root" "$directory" || die "--directory $directory: cannot be made"
+	exit 0
+fi
+output=${output:-initrd.cpio}
+pack() { (cd "$root" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
+case $output in
+*.gz) pack | gzip -1 > "$tmp/archive" ;;
+*)    pack > "$tmp/archive" ;;
+esac || die "cpio failed: is there space in ${TMPDIR:-/tmp}?"
+cp "$tmp/archive" "$output" 2> /dev/null || die "--output $output: cannot be written; give a file in a directory that is there"

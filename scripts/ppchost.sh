@@ -52,8 +52,8 @@ kernel=$("$top/scripts/kernel.sh" powerpc64le)
 busybox=$("$top/scripts/cross.sh")/bin/busybox
 initrd=$top/build/cache/ppchost.cpio
 if [ ! -e "$initrd" ] || [ "$top/scripts/ppchost-init.sh" -nt "$initrd" ] || [ "$kernel/version" -nt "$initrd" ]; then
-	BUSYBOX=$busybox "$top/scripts/mkinitrd.sh" "$initrd.$$" --init "$top/scripts/ppchost-init.sh" \
-		--modules "$kernel" virtio_pci virtio_blk 9pnet_virtio 9p overlay kvm-hv null_blk loop ext4
+	"$top/scripts/mkinitrd.sh" -o "$initrd.$$" --init "$top/scripts/ppchost-init.sh" --program "$busybox" \
+		--modules "$kernel" 9pnet_virtio 9p overlay kvm-hv null_blk loop ext4
 	mv "$initrd.$$" "$initrd"
 fi
 

@@ -29,8 +29,7 @@ skip() {
 "$scripts/setup.sh" power || skip "packages are missing that cannot be installed"
 linux=$("$scripts/kernel.sh" powerpc64le) || skip "no kernel for POWER"
 x86=$("$scripts/kernel.sh" cloud-amd64) || skip "no kernel for x86"
-BUSYBOX=$("$scripts/cross.sh")/bin/busybox || skip "no libraries for POWER"
-export BUSYBOX
+busybox=$("$scripts/cross.sh")/bin/busybox || skip "no libraries for POWER"
 tools=$("$scripts/cross.sh" tools) || skip "no programs for POWER"
 lkvm=${LKVM-$top/build/powerpc/lkvm-static}
 [ -n "${LKVM-}" ] ||
@@ -40,12 +39,12 @@ rm -rf "$dir"
 mkdir -p "$dir"
 "$scripts/fio-tree.sh" "$dir/fio" "$tools"
 make_initrd() {
-	"$scripts/mkinitrd.sh" "$1" --init "$here/guest-init.sh" --modules "$linux" virtio_pci virtio_blk ext4 "${@:2}"
+	"$scripts/mkinitrd.sh" -o "$1" --init "$here/guest-init.sh" --program "$busybox" --modules "$linux" ext4 "${@:2}"
 }
 make_initrd "$dir/guest.cpio"
 make_initrd "$dir/fio.cpio" --tree "$dir/fio"
-"$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --file /dev/null:/is-root
-"$scripts/mkdisk.sh" "$dir/scratch.img" 512M
+"$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --program "$busybox" --file /dev/null:/is-root
+"$scripts/mkdisk.sh" "$dir/scratch.img" 512M --program "$busybox"
 
 powerpc64le-linux-gnu-gcc -mbig -mabi=elfv2 -nostdlib -static -Wl,--build-id=none,-Ttext=0x100,-e,_start \
 	-o "$dir/modes.elf" "$here/power-modes.S"

@@ -24,15 +24,15 @@ generic=$("$scripts/kernel.sh" amd64)
 [ -d "$top/build/cache/fio" ] || "$scripts/fio-tree.sh" "$top/build/cache/fio"
 
 # The same init and programs for all guests; only the generic kernel has ext4 as a module.
-modules=(virtio_pci virtio_mmio virtio_blk pvpanic_mmio pvpanic_pci)
+modules=(virtio_mmio pvpanic_pci)
 make_initrd() {
-	"$scripts/mkinitrd.sh" "$1" --init "$here/guest-init.sh" --tree "$top/build/cache/fio" --modules "$2" "${modules[@]}" "${@:3}"
+	"$scripts/mkinitrd.sh" -o "$1" --init "$here/guest-init.sh" --program busybox --tree "$top/build/cache/fio" --modules "$2" "${modules[@]}" "${@:3}"
 }
 make_initrd "$dir/cloud.cpio" "$cloud"
 make_initrd "$dir/generic.cpio" "$generic" ext4
 make_initrd "$dir/tools.cpio" "$cloud" xfs --program /sbin/mkfs.ext4 /sbin/mkfs.xfs /sbin/fstrim /sbin/blkdiscard
-"$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --file /dev/null:/is-root
-"$scripts/mkdisk.sh" "$dir/scratch.img" 1G
+"$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --program busybox --file /dev/null:/is-root
+"$scripts/mkdisk.sh" "$dir/scratch.img" 1G --program busybox
 
 # TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
