@@ -57,6 +57,8 @@ LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/regs.o virtio/pci.o virti
 LIB_OBJS += virtio/mmio.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
+LIB_OBJS += kvm/exit_device.o
+LIB_OBJS += cpio.o guest_archive.o run_end.o
 LIB_OBJS += drive.o stats.o options.o spelling.o log.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
@@ -70,8 +72,9 @@ LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o run_options.o builtin-create.o
+MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o builtin-create.o
 MAIN_OBJS += builtin-check-host.o builtin-version.o builtin-help.o
+MAIN_OBJS += guest/embed.o
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow
@@ -122,9 +125,39 @@ $(OUT)/%.o: %.c | $(CROSS_ROOT)
 	$(if $(C),$(Q)$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $<)
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
 
+# The program that runs first in guests that run a command: with musl, which makes
+# small static ones, and the flags that are its own on any architecture.
+GUEST_SOURCES := $(addprefix guest/,init.c orders.c drivers.c root.c console.c report.c)
+GUEST_FLAGS := -std=gnu11 -D_GNU_SOURCE -Os -iquote include -iquote . $(WARNINGS)
+GUEST_FLAGS += -fno-stack-protector -fno-asynchronous-unwind-tables -fno-pie
+GUEST_FLAGS += -ffunction-sections -nostdinc $(GUEST_FLAGS.$(ARCH))
+GUEST_LDFLAGS := -static -no-pie -nostdlib
+GUEST_LDFLAGS += -Wl,--gc-sections,-s,--build-id=none,-z,noseparate-code
+GUEST_FLAGS.powerpc := -mlong-double-64		# musl's kind
+MUSL_ROOT := $(CROSS_ROOT:%=%-musl)
+MUSL := $(MUSL_ROOT)/usr
+MUSL_NAME := $(if $(filter powerpc,$(ARCH)),powerpc64le,x86_64)-linux-musl
+MUSL_LIB := $(MUSL)/lib/$(MUSL_NAME)
+
+$(OUT)/guest/init: $(GUEST_SOURCES) guest/init.h include/guest_files.h include/kvm/exit_device.h | $(MUSL_ROOT)
+	$(call say,GUEST,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)[ -e $(MUSL_LIB)/libc.a ] || { echo "no $(MUSL_LIB)/libc.a: install musl-dev" >&2; exit 1; }
+	$(Q)$(CROSS_COMPILE)$(CC) $(GUEST_FLAGS) -isystem $(MUSL)/include/$(MUSL_NAME) \
+		-isystem $$($(CROSS_COMPILE)$(CC) -print-file-name=include) $(GUEST_LDFLAGS) -o $@ \
+		$(MUSL_LIB)/crt1.o $(MUSL_LIB)/crti.o $(GUEST_SOURCES) $(MUSL_LIB)/libc.a \
+		$$($(CROSS_COMPILE)$(CC) -print-libgcc-file-name) $(MUSL_LIB)/crtn.o
+
+$(OUT)/guest/embed.o: guest/embed.S $(OUT)/guest/init
+	$(call say,AS,$<)
+	$(Q)$(CROSS_COMPILE)$(CC) -Wa,-I$(OUT)/guest -c -o $@ $<
+
 ifdef CROSS_ROOT
 $(CROSS_ROOT):
 	$(Q)scripts/cross.sh >/dev/null
+
+$(MUSL_ROOT):
+	$(Q)scripts/cross.sh musl >/dev/null
 endif
 
 # The DSDT as a C array, from its source.
@@ -167,7 +200,7 @@ $(OUT)/fuzz/virtio_blk: $(FUZZ_OBJS:%=$(OUT)/%)
 # sparse alone, over all sources.
 .PHONY: sparse
 sparse: $(if $(filter x86,$(ARCH)),$(OUT)/dsdt.hex) | $(CROSS_ROOT)
-	$(Q)for file in $(patsubst %.o,%.c,$(sort $(LIB_OBJS) $(PAPR_OBJS) $(MAIN_OBJS))); do \
+	$(Q)for file in $(patsubst %.o,%.c,$(sort $(LIB_OBJS) $(PAPR_OBJS) $(filter-out guest/embed.o,$(MAIN_OBJS)))); do \
 		$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $$file || exit 1; done
 
 .PHONY: unit

@@ -7,6 +7,7 @@
 #include "commands.h"
 #include "drive.h"
 #include "kvm/console.h"
+#include "kvm/exit_device.h"
 #include "kvm/vm.h"
 #include "log.h"
 #include "run.h"
@@ -25,23 +26,6 @@
 
 #define MEM_DEFAULT (512ULL << 20)
 #define THREAD_STACK (1u << 20)
-
-/* The user's command line, and a console only if it names none. */
-static int run_make_cmdline(struct run *run)
-{
-	const char *params = run->params ? run->params : "";
-	const char *extra = arch_console_param;
-	const char *named = strstr(params, "console=");
-
-	if (named && (named == params || named[-1] == ' '))
-		extra = "";
-	if (asprintf(&run->cmdline, "%s%s%s", params,
-		     *params && *extra ? " " : "", extra) < 0) {
-		run->cmdline = NULL;
-		return log_no_memory();
-	}
-	return 0;
-}
 
 /* What failed is tried again when the guest runs: it may fail and pause it again. */
 static void run_resume(struct run *run)
@@ -234,12 +218,20 @@ static int vm_build(struct run *run)
 	err = console_new(&vm->console, vm, run->console_spec);
 	if (err)
 		goto undo_watches;
+	err = run_prepare_command(run);
+	if (err)
+		goto undo_console;
 	err = arch_devices_init(vm);
 	if (err)
 		goto undo_console;
 	err = run_attach_drives(run);
 	if (err)
 		goto undo_drives;
+	err = run_attach_exit_device(run);
+	if (err)
+		goto undo_drives;
+	boot.archive = run->archive;
+	boot.archive_size = run->archive_size;
 	err = arch_boot(vm, &boot);
 	if (err)
 		goto undo_drives;
@@ -250,6 +242,7 @@ static int vm_build(struct run *run)
 undo_started:
 	run_stop_drives(run);
 undo_drives:
+	exit_device_free(run->exit_device);
 	run_detach_drives(run);
 	arch_devices_exit(vm);
 undo_console:
@@ -270,6 +263,7 @@ static void vm_unbuild(struct run *run)
 {
 	struct vm *vm = &run->vm;
 
+	exit_device_free(run->exit_device);
 	run_detach_drives(run);
 	arch_devices_exit(vm);
 	console_free(vm->console);
@@ -288,42 +282,6 @@ static void run_describe(const struct run *run)
 	log_info("kernel command line: %s", run->cmdline);
 	for (unsigned int i = 0; i < run->ndrives; i++)
 		drive_describe(&run->drives[i]);
-}
-
-static int run_status(const struct run *run, enum vm_end end, int detail)
-{
-	switch (end) {
-	case VM_POWEROFF:
-		return 0;
-	case VM_RESET:	/* before pvpanic's driver is there, a panic resets */
-		return console_saw_panic(run->vm.console) ?
-			       EXIT_GUEST_PANICKED : 0;
-	case VM_PANIC:
-		return EXIT_GUEST_PANICKED;
-	case VM_DIED:
-		return EXIT_GUEST_DIED;
-	case VM_TIMEOUT:
-		return EXIT_TIMED_OUT;
-	case VM_SIGNAL:
-		return EXIT_SIGNAL_BASE + detail;
-	case VM_RUNNING:
-	case VM_HOST_ERROR:
-		break;
-	}
-	return EXIT_CANNOT_RUN;
-}
-
-static void run_tell_end(const struct run *run, enum vm_end end, int status)
-{
-	if (status == EXIT_TIMED_OUT)
-		log_error("--timeout %u: the guest was still running",
-			  run->timeout);
-	else if (status == EXIT_GUEST_PANICKED)
-		log_error("the guest kernel panicked");
-	else if (run->verbose && end == VM_POWEROFF)
-		log_info("the guest powered off");
-	else if (run->verbose && end == VM_RESET)
-		log_info("the guest rebooted; lkvm ends");
 }
 
 static void run_write_stats(const struct run *run)
@@ -351,7 +309,7 @@ static int run_guest(struct run *run)
 	end = vm_run(&run->vm, &detail);
 	run_stop_drives(run);
 	status = run_status(run, end, detail);
-	run_tell_end(run, end, status);
+	run_tell_end(run, end, detail);
 	run_write_stats(run);
 	vm_unbuild(run);
 	return status;
@@ -386,5 +344,7 @@ out:
 		drive_forget(&run.drives[i]);
 	run_close_stats(&run);
 	free(run.cmdline);
+	free(run.archive);
+	free(run.root_text);
 	return status;
 }

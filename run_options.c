@@ -9,6 +9,7 @@
 #include "run.h"
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #define MEM_MIN (16ULL << 20)
@@ -94,6 +95,41 @@ static int run_set_mem(void *ctx, const char *text)
 	return err;
 }
 
+static void run_help(const struct option_spec *specs)
+{
+	printf("usage: lkvm run --kernel FILE [OPTIONS] [-- COMMAND [ARG...]]\n\n");
+	options_help(specs);
+	printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
+	       "value is written twice. Keys of --disk:\n");
+	drive_help();
+	printf("\nCOMMAND runs in the guest, on the console, and its exit status becomes lkvm's; it\n"
+	       "needs an initrd with its program (lkvm mkinitrd makes one) or --root.\n"
+	       "\nExit status: 0 the guest powered off or rebooted, 124 timed out, 125 lkvm could\n"
+	       "not run it, 126 the guest died, 127 its kernel panicked, 128+N lkvm was ended by\n"
+	       "signal N; else it is COMMAND's own.\n"
+	       "Keys on a terminal: Ctrl-A X ends lkvm, Ctrl-A B sends a break, Ctrl-A Ctrl-A\n"
+	       "sends Ctrl-A.\n");
+}
+
+/* What stands behind the options, from argv[@next] on: a command behind "--". */
+static int run_take_command(struct run *run, int next, int argc, char **argv)
+{
+	bool dashes = next > 1 && !strcmp(argv[next - 1], "--");
+
+	if (next < argc && !dashes) {
+		log_error("run: unexpected argument %s; a command for the guest goes behind --; see lkvm run --help",
+			  argv[next]);
+		return -EINVAL;
+	}
+	if (next == argc && dashes) {
+		log_error("run: there is no command behind --; give one, or leave out --");
+		return -EINVAL;
+	}
+	if (next < argc)
+		run->command = argv + next;
+	return 0;
+}
+
 int run_parse(struct run *run, int argc, char **argv)
 {
 	const struct option_spec specs[] = {
@@ -110,6 +146,8 @@ int run_parse(struct run *run, int argc, char **argv)
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
 		{ 'd', "disk", OPTION_CALL, run, 0, 0, "PATH[,KEY=VALUE...]",
 		  "add a disk; may be repeated, keys below", run_add_drive },
+		{ 0, "root", OPTION_CALL, run, 0, 0, "DEVICE[,ro]",
+		  "the guest's disk that COMMAND runs in, like /dev/vda", run_set_root },
 		{ 'n', "name", OPTION_STRING, &run->name, 0, 0, "NAME",
 		  "name of this guest (lkvm-PID)", NULL },
 		{ 0, "console", OPTION_STRING, &run->console_spec, 0, 0,
@@ -125,29 +163,21 @@ int run_parse(struct run *run, int argc, char **argv)
 		  "this text", NULL },
 		{ .name = NULL },
 	};
-	int next = options_parse(specs, "run", argc, argv);
+	int next = options_parse(specs, "run", argc, argv), err;
 
 	if (next < 0)
 		return next;
 	if (run->help) {
-		printf("usage: lkvm run --kernel FILE [OPTIONS]\n\n");
-		options_help(specs);
-		printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
-		       "value is written twice. Keys of --disk:\n");
-		drive_help();
-		printf("\nExit status: 0 the guest powered off or rebooted, 124 timed out, 125 lkvm could\n"
-		       "not run it, 126 the guest died, 127 its kernel panicked, 128+N lkvm was ended by\n"
-		       "signal N.\n"
-		       "Keys on a terminal: Ctrl-A X ends lkvm, Ctrl-A B sends a break, Ctrl-A Ctrl-A\n"
-		       "sends Ctrl-A.\n");
+		run_help(specs);
 		return 0;
 	}
-	if (next < argc)
-		return options_unexpected("run", argv[next]);
+	err = run_take_command(run, next, argc, argv);
+	if (err)
+		return err;
 	if (!run->kernel) {
 		log_error("run: no kernel; give --kernel FILE (%s)",
 			  arch_kernel_formats);
 		return -EINVAL;
 	}
-	return 0;
+	return run_check_command(run);
 }

@@ -18,6 +18,8 @@ struct boot_spec {
 	const char *kernel;
 	const char *initrd;
 	const char *cmdline;	/* complete, as the guest shall see it */
+	const void *archive;	/* a cpio archive that goes before the initrd */
+	size_t archive_size;	/* a multiple of 4, or 0: there is none */
 };
 
 /* Where BARs of PCI functions live: bus addresses [base, base + size). */

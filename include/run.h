@@ -10,7 +10,9 @@
 #include "kvm/vm.h"
 #include <stdio.h>
 
-#define DRIVES_MAX 31	/* PCI slots less the bridge */
+struct exit_device;
+
+#define DRIVES_MAX 31	/* PCI slots less the bridge; with a command, the exit device has one */
 
 struct run {
 	/* The command line. */
@@ -29,10 +31,17 @@ struct run {
 	bool help;
 	struct drive drives[DRIVES_MAX];
 	unsigned int ndrives;
+	char **command;		/* behind --; NULL: none */
+	char *root_text;	/* what root points into */
+	const char *root;	/* the command's root file system, or NULL */
+	bool root_readonly;
 
 	/* The machine. */
 	struct vm vm;
 	char *cmdline;
+	char *archive;		/* what goes before the initrd for a command */
+	size_t archive_size;
+	struct exit_device *exit_device;
 	FILE *stats;
 	unsigned int attached;	/* drives */
 	int signal_fd;
@@ -44,5 +53,22 @@ struct run {
  * with a message; after --help 0, and ->help is set.
  */
 int run_parse(struct run *run, int argc, char **argv);
+
+/* The kernel's command line, run->cmdline.  0 or -errno. */
+int run_make_cmdline(struct run *run);
+
+/* --root, for the table of options. */
+int run_set_root(void *ctx, const char *text);
+/* Whether all that is said of the command goes together.  0 or -EINVAL. */
+int run_check_command(const struct run *run);
+/* What the guest needs to run it: run->archive.  The console is there.  0 or -errno. */
+int run_prepare_command(struct run *run);
+/* Behind the drives, which have the first slots.  0 or -errno. */
+int run_attach_exit_device(struct run *run);
+
+/* The exit status: commands.h. */
+int run_status(const struct run *run, enum vm_end end, int detail);
+/* On stderr, what the status does not tell. */
+void run_tell_end(const struct run *run, enum vm_end end, int detail);
 
 #endif

@@ -3,6 +3,7 @@
  * Kernel and initrd files on the host.
  */
 #include "kvm/boot_file.h"
+#include "arch.h"
 #include "log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -124,6 +125,38 @@ int boot_file_head(const struct boot_file *file, struct boot_head *head)
 {
 	head->len = file->size < BOOT_HEAD_SIZE ? file->size : BOOT_HEAD_SIZE;
 	return boot_file_read(file, 0, head->data, head->len);
+}
+
+int boot_initrd_open(struct boot_initrd *initrd, const struct boot_spec *boot)
+{
+	int err = 0;
+
+	*initrd = (struct boot_initrd){
+		.path = boot->initrd ? boot->initrd : "(lkvm's own)",
+		.archive = boot->archive,
+		.archive_size = boot->archive_size,
+	};
+	if (boot->initrd)
+		err = boot_file_open(&initrd->file, "--initrd", boot->initrd);
+	initrd->size = initrd->archive_size + initrd->file.size;
+	return err;
+}
+
+void boot_initrd_close(struct boot_initrd *initrd)
+{
+	boot_file_close(&initrd->file);
+}
+
+int boot_initrd_read(const struct boot_initrd *initrd, void *data)
+{
+	u64 first = initrd->archive_size;
+
+	if (first)
+		memcpy(data, initrd->archive, first);
+	if (!initrd->file.path)
+		return 0;
+	return boot_file_read(&initrd->file, 0, (u8 *)data + first,
+			      initrd->file.size);
 }
 
 /* What people give by mistake, by its first bytes. */

@@ -24,6 +24,8 @@
 
 #define ESCAPE_KEY 0x01	/* Ctrl-A, as in QEMU and kvmtool */
 #define INPUT_CHUNK 64
+#define FEED_CHUNK 512	/* bytes in a line that is fed */
+#define TAIL_SIZE 1024
 
 /* What Linux prints first when it panics: kernel/panic.c */
 static const char panic_banner[] = "Kernel panic - not syncing";
@@ -39,6 +41,14 @@ struct console {
 	int pty_fd;		/* other end, kept open: no hang-up without users */
 	unsigned int matched;	/* bytes of the banner seen in a row */
 	bool panicked;
+	struct feed {
+		bool on;
+		bool wanted;	/* by the guest; any thread */
+		size_t len, at;	/* of line, and how much of it is with the guest */
+		u8 line[2 * FEED_CHUNK + 1];
+	} feed;
+	u64 printed;		/* bytes; the last are in tail[] */
+	u8 tail[TAIL_SIZE];
 	const struct console_ops *ops;
 	void *ctx;
 };
@@ -86,9 +96,55 @@ static int terminal_make_raw(void)
 	return tcsetattr(STDIN_FILENO, TCSAFLUSH, &raw) < 0 ? -errno : 0;
 }
 
+/* As much of the line as the guest has room for; true: that is all. */
+static bool console_push_line(struct console *con)
+{
+	struct feed *feed = &con->feed;
+
+	while (feed->at < feed->len) {
+		size_t room = con->ops->room(con->ctx);
+
+		if (!room)
+			return false;
+		if (room > feed->len - feed->at)
+			room = feed->len - feed->at;
+		con->ops->input(con->ctx, feed->line + feed->at, room);
+		feed->at += room;
+	}
+	return true;
+}
+
+/* The next line; no data is the end. */
+static void console_feed_line(struct console *con, const u8 *data, size_t len)
+{
+	static const char digits[] = "0123456789abcdef";
+	struct feed *feed = &con->feed;
+
+	write_once(&feed->wanted, false);
+	feed->len = feed->at = 0;
+	for (size_t i = 0; i < len; i++) {
+		feed->line[feed->len++] = (u8)digits[data[i] >> 4];
+		feed->line[feed->len++] = (u8)digits[data[i] & 15];
+	}
+	feed->line[feed->len++] = '\n';
+	console_push_line(con);
+}
+
+/* Whether input should be read now. */
+static bool console_has_room(struct console *con)
+{
+	if (!con->feed.on)
+		return con->ops && con->ops->room(con->ctx) > 0;
+	if (!console_push_line(con) || !read_once(&con->feed.wanted))
+		return false;
+	if (con->in_fd < 0)
+		console_feed_line(con, NULL, 0);
+	return con->in_fd >= 0;
+}
+
 static void console_poll_input(struct console *con)
 {
-	bool room = con->ops && con->ops->room(con->ctx) > 0;
+	bool room = console_has_room(con);
 
 	if (con->in_fd >= 0)
 		vm_watch_events(con->vm, con->in_fd, room ? POLLIN : 0);
@@ -142,15 +198,25 @@ static size_t console_filter(struct console *con, u8 *data, size_t len)
 	return out;
 }
 
+/* How many bytes can be read now, if any. */
+static size_t console_room(struct console *con, size_t max)
+{
+	size_t room = 0;
+
+	if (con->feed.on)
+		return read_once(&con->feed.wanted) ? max : 0;
+	if (con->ops)
+		room = con->ops->room(con->ctx);
+	return room < INPUT_CHUNK ? room : INPUT_CHUNK;
+}
+
 static void console_readable(void *arg)
 {
 	struct console *con = arg;
-	u8 data[INPUT_CHUNK];
-	size_t room = con->ops ? con->ops->room(con->ctx) : 0;
+	u8 data[FEED_CHUNK];
+	size_t room = console_room(con, sizeof(data));
 	ssize_t n;
 
-	if (room > sizeof(data))
-		room = sizeof(data);
 	if (room && con->in_fd >= 0) {
 		n = read(con->in_fd, data, room);
 		if (n > 0) {
@@ -158,7 +224,9 @@ static void console_readable(void *arg)
 
 			if (con->raw)
 				len = console_filter(con, data, len);
-			if (len)
+			if (con->feed.on)
+				console_feed_line(con, data, len);
+			else if (len)
 				con->ops->input(con->ctx, data, len);
 		} else if (n == 0 || (errno != EINTR && errno != EAGAIN)) {
 			console_end_input(con);
@@ -302,6 +370,18 @@ void console_connect(struct console *con, const struct console_ops *ops,
 	console_poll_input(con);
 }
 
+bool console_feed(struct console *con)
+{
+	con->feed.on = !con->raw && con->pty_fd < 0;
+	return con->feed.on;
+}
+
+void console_want_input(struct console *con)
+{
+	write_once(&con->feed.wanted, true);
+	console_kick(con);
+}
+
 void console_begin(struct console *con)
 {
 	/* Only a file has something to cut, and only a guest that runs may. */
@@ -327,6 +407,12 @@ static void console_look_for_panic(struct console *con, const u8 *data,
 	}
 }
 
+static void console_keep_tail(struct console *con, const u8 *data, size_t len)
+{
+	for (size_t i = 0; i < len; i++)
+		con->tail[con->printed++ % TAIL_SIZE] = data[i];
+}
+
 static void console_wait_writable(const struct console *con)
 {
 	struct pollfd p = { .fd = con->out_fd, .events = POLLOUT };
@@ -337,6 +423,7 @@ static void console_wait_writable(const struct console *con)
 void console_write(struct console *con, const u8 *data, size_t len)
 {
 	console_look_for_panic(con, data, len);
+	console_keep_tail(con, data, len);
 	while (len && con->out_fd >= 0) {
 		ssize_t n = write(con->out_fd, data, len);
 
@@ -361,4 +448,15 @@ void console_kick(struct console *con)
 bool console_saw_panic(const struct console *con)
 {
 	return read_once(&con->panicked);
+}
+
+void console_last_output(const struct console *con, char *text, size_t size)
+{
+	u64 len = con->printed < TAIL_SIZE ? con->printed : TAIL_SIZE;
+
+	if (len > size - 1)
+		len = size - 1;
+	for (u64 i = 0; i < len; i++)
+		text[i] = (char)con->tail[(con->printed - len + i) % TAIL_SIZE];
+	text[len] = 0;
 }

@@ -53,7 +53,7 @@ struct boot_segment {
 struct boot_load {
 	const struct guest_memory *mem;
 	struct boot_file kernel;
-	struct boot_file initrd;	/* path is NULL: none */
+	struct boot_initrd initrd;
 	unsigned int nsegments;
 	struct boot_segment segment[SEGMENTS_MAX];
 	u64 kernel_end;
@@ -388,7 +388,7 @@ static int boot_place(const struct boot_load *load, struct spapr_boot *out)
 	out->fdt = page_align(load->kernel_end);
 	out->rtas = out->fdt + SPAPR_FDT_MAX + load->heap;
 	tables_end = end = out->rtas + PAGE_SIZE;
-	if (load->initrd.path) {
+	if (load->initrd.size) {
 		out->initrd = tables_end;
 		out->initrd_size = load->initrd.size;
 		end += out->initrd_size;
@@ -418,8 +418,9 @@ static int boot_fill(const struct boot_load *load, const struct spapr_boot *out)
 					   s->paddr, s->filesz);
 	}
 	if (!err && out->initrd_size)
-		err = boot_read_in(&load->initrd, load->mem, 0, out->initrd,
-				   out->initrd_size);
+		err = boot_initrd_read(&load->initrd,
+				       guest_ptr(load->mem, out->initrd,
+						 out->initrd_size));
 	if (err)
 		return err;
 	memcpy(guest_ptr(load->mem, out->rtas, RTAS_BLOB_SIZE), rtas_blob,
@@ -473,11 +474,10 @@ int spapr_boot_load(const struct guest_memory *mem, const struct boot_spec *boot
 	err = boot_file_open(&load.kernel, "--kernel", boot->kernel);
 	if (err)
 		return err;
-	if (boot->initrd)
-		err = boot_file_open(&load.initrd, "--initrd", boot->initrd);
+	err = boot_initrd_open(&load.initrd, boot);
 	if (!err)
 		err = boot_load(&load, out);
-	boot_file_close(&load.initrd);
+	boot_initrd_close(&load.initrd);
 	boot_file_close(&load.kernel);
 	return err;
 }

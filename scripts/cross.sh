@@ -1,14 +1,16 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# cross.sh [build|tools] - what is needed of POWER's packages on another machine
+# cross.sh [build|musl|tools] - what is needed of POWER's packages on another machine
 #
 #	build  what lkvm is built with (the default): the ppc64el libraries that it
 #	       links, headers and both kinds, and a static busybox for initrds
+#	musl   a small C library, for the program that guests run first
 #	tools  programs for hosts and guests: fio, strace, and their libraries
 #
 # Each unpacked into a private package root.  Nothing is installed.  Prints the
-# root, build/cache/ppc64el, where the Makefile finds it, or ppc64el-tools.
+# root, build/cache/ppc64el, where the Makefile finds it, or ppc64el-musl, or
+# ppc64el-tools.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -18,11 +20,14 @@ case ${1-build} in
 build)
 	dir=$top/build/cache/ppc64el
 	packages='libaio-dev libaio1 libfdt-dev libfdt1 liburing-dev liburing2 libjansson-dev libjansson4 busybox-static' ;;
+musl)
+	dir=$top/build/cache/ppc64el-musl
+	packages=musl-dev ;;
 tools)
 	dir=$top/build/cache/ppc64el-tools
 	# No more of fio's libraries: see fio-tree.sh.
 	packages='fio strace libc6 libaio1 libnuma1 zlib1g' ;;
-*)	die "usage: cross.sh [build|tools]" ;;
+*)	die "usage: cross.sh [build|musl|tools]" ;;
 esac
 apt() { "$top/scripts/apt-arch.sh" ppc64el "$@" >&2; }
 # shellcheck disable=SC2086 # words

@@ -14,7 +14,8 @@ die() { echo "setup.sh: $*" >&2; exit 1; }
 build='
 gcc make pkg-config libc6-dev: to compile
 libaio-dev liburing-dev libjansson-dev: Linux AIO and io_uring for disks, JSON for --stats
-acpica-tools: iasl compiles the ACPI tables'
+acpica-tools: iasl compiles the ACPI tables
+musl-dev: a small C library for the program that guests run first'
 emulate='
 qemu-system-x86 seabios: an emulated x86 host, where this one has no hardware KVM
 busybox-static cpio kmod: to make initrds with modules

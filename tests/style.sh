@@ -22,7 +22,7 @@ layer "$(echo virtio/*.c include/virtio/*.h)" 'x86/|powerpc/|arch|drive|options'
 layer "$(echo virtio/virtqueue.c virtio/split.c virtio/packed.c virtio/device.c virtio/regs.c virtio/pci.c virtio/pci_regs.c virtio/mmio.c)" 'disk/' "only virtio/blk.c knows disks"
 layer "$(echo x86/*.[ch] powerpc/*.[ch])" 'virtio/|disk/|drive|options' "an architecture includes kvm/ only"
 
-sources=$(ls ./*.c kvm/*.c virtio/*.c disk/*.c x86/*.c powerpc/*.c bench/*.c include/*.h include/*/*.h disk/*.h x86/*.h powerpc/*.h bench/*.h 2>/dev/null)
+sources=$(ls ./*.c kvm/*.c virtio/*.c disk/*.c x86/*.c powerpc/*.c guest/*.[ch] bench/*.c include/*.h include/*/*.h disk/*.h x86/*.h powerpc/*.h bench/*.h 2>/dev/null)
 
 hits=$(wc -l $sources | awk '$2 != "total" && $1 > 550 { print "  " $2 ": " $1 " lines" }')
 [ -z "$hits" ] || complain "files over 550 lines:
@@ -55,7 +55,7 @@ for file in $sources $(ls tests/*.sh tests/*/*.sh scripts/*.sh tests/unit/*.[ch]
 	head -n 2 "$file" | grep -q 'SPDX-License-Identifier: GPL-2.0-only' || complain "$file: no SPDX line"
 done
 
-for header in include/*.h include/*/*.h disk/*.h virtio/*.h x86/*.h powerpc/*.h; do
+for header in include/*.h include/*/*.h disk/*.h virtio/*.h guest/*.h x86/*.h powerpc/*.h; do
 	gcc -std=gnu11 -D_GNU_SOURCE -fsyntax-only -iquote include -iquote . -x c "$header" 2>/dev/null ||
 		complain "$header does not compile alone"
 done
@@ -64,7 +64,7 @@ hits=$(make --no-print-directory sparse 2>&1) || complain "sparse complains:
 $hits"
 
 hits=$(cppcheck --quiet --std=c11 --enable=warning,performance,portability --inline-suppr \
-	-Iinclude -I. -Ibuild/x86 ./*.c kvm virtio disk x86 powerpc 2>&1)
+	-Iinclude -I. -Ibuild/x86 ./*.c kvm virtio disk x86 powerpc guest 2>&1)
 [ -z "$hits" ] || complain "cppcheck complains:
 $hits"
 

@@ -121,9 +121,9 @@ static u64 boot_initrd_place(const struct boot_load *load, u64 limit)
 
 int boot_load_initrd(struct boot_load *load, u64 limit)
 {
-	const struct boot_file *initrd = &load->initrd;
+	const struct boot_initrd *initrd = &load->initrd;
 
-	if (!initrd->path)
+	if (!initrd->size)
 		return 0;
 	load->initrd_addr = boot_initrd_place(load, limit);
 	if (!load->initrd_addr) {
@@ -138,9 +138,8 @@ int boot_load_initrd(struct boot_load *load, u64 limit)
 			  ", or a smaller one: the kernel limits its place" : "");
 		return -ENOMEM;
 	}
-	return boot_file_read(initrd, 0, guest_ptr(load->mem, load->initrd_addr,
-						   initrd->size),
-			      initrd->size);
+	return boot_initrd_read(initrd, guest_ptr(load->mem, load->initrd_addr,
+						  initrd->size));
 }
 
 /* Linux wants code and data at 0x10 and 0x18: Documentation/x86/boot.rst */
@@ -205,11 +204,10 @@ int boot_load(const struct guest_memory *mem, const struct boot_spec *boot,
 	err = boot_file_open(&load.kernel, "--kernel", boot->kernel);
 	if (err)
 		return err;
-	if (boot->initrd)
-		err = boot_file_open(&load.initrd, "--initrd", boot->initrd);
+	err = boot_initrd_open(&load.initrd, boot);
 	if (!err)
 		err = boot_load_kernel(&load, entry);
-	boot_file_close(&load.initrd);
+	boot_initrd_close(&load.initrd);
 	boot_file_close(&load.kernel);
 	return err;
 }

@@ -17,7 +17,7 @@ struct x86_entry;
 struct boot_load {
 	const struct guest_memory *mem;
 	struct boot_file kernel;
-	struct boot_file initrd;	/* path is NULL: none */
+	struct boot_initrd initrd;
 	const char *cmdline;
 	u64 kernel_start;		/* [start, end): the kernel's until it */
 	u64 kernel_end;			/* knows its own memory map */

@@ -159,7 +159,7 @@ static void bzimage_zero_page(const struct boot_load *load,
 	zero->hdr.code32_start = load->kernel_start;
 	zero->hdr.setup_data = 0;
 	zero->hdr.cmd_line_ptr = X86_CMDLINE_ADDR;
-	if (load->initrd.path) {
+	if (load->initrd.size) {
 		zero->hdr.ramdisk_image = load->initrd_addr;
 		zero->ext_ramdisk_image = load->initrd_addr >> 32;
 		zero->hdr.ramdisk_size = load->initrd.size;

@@ -264,7 +264,7 @@ static void pvh_start_info(const struct boot_load *load)
 	page->info.version = cpu_to_le32(1);
 	page->info.cmdline = cpu_to_le64(X86_CMDLINE_ADDR);
 	page->info.rsdp = cpu_to_le64(X86_ACPI_ADDR);
-	if (load->initrd.path) {
+	if (load->initrd.size) {
 		page->initrd.addr = cpu_to_le64(load->initrd_addr);
 		page->initrd.size = cpu_to_le64(load->initrd.size);
 		page->info.nr_modules = cpu_to_le32(1);

@@ -34,6 +34,24 @@ int boot_file_read(const struct boot_file *file, u64 offset, void *data,
 		   u64 len);
 int boot_file_head(const struct boot_file *file, struct boot_head *head);
 
+/*
+ * An initrd as the guest gets it: an archive of lkvm's own, the user's file; either
+ * may be missing.  Linux unpacks one archive after the other, compressed or not.
+ */
+struct boot_initrd {
+	const char *path;	/* the user's, or a word for lkvm's; for messages */
+	struct boot_file file;
+	const void *archive;
+	u64 archive_size;
+	u64 size;		/* of both; 0: there is no initrd */
+};
+
+struct boot_spec;
+int boot_initrd_open(struct boot_initrd *initrd, const struct boot_spec *boot);
+void boot_initrd_close(struct boot_initrd *initrd);
+/* All of it, to @data. */
+int boot_initrd_read(const struct boot_initrd *initrd, void *data);
+
 /* What a file that is no kernel looks like, for a message: "a gzip file". */
 const char *boot_file_kind(const struct boot_head *head);
 

@@ -29,6 +29,16 @@ void console_free(struct console *con);
 void console_connect(struct console *con, const struct console_ops *ops,
 		     void *ctx);
 
+/*
+ * From here on input is no terminal's, but fed: the guest's own program asks for
+ * a line (console_want_input()), and gets the next bytes of it in hex, or an empty
+ * line at the end.  So all bytes get through, none before somebody reads, and the
+ * end as well.  False: there is a person at a terminal, who types.  Before vm_run().
+ */
+bool console_feed(struct console *con);
+/* Any thread; nothing unless input is fed. */
+void console_want_input(struct console *con);
+
 /* The guest is about to run: empty the file that takes its output. */
 void console_begin(struct console *con);
 
@@ -40,5 +50,10 @@ void console_kick(struct console *con);
 
 /* Whether the guest kernel's panic banner was printed. */
 bool console_saw_panic(const struct console *con);
+/*
+ * Copy the last of what was printed, at most @size - 1 bytes, and a NUL.  When no
+ * vCPU runs.
+ */
+void console_last_output(const struct console *con, char *text, size_t size);
 
 #endif

@@ -22,6 +22,9 @@ enum vm_end {
 	VM_RUNNING = 0,
 	VM_POWEROFF,
 	VM_RESET,
+	VM_EXITED,	/* the command in it did; detail: its status */
+	VM_KILLED,	/* it was, by a signal; detail: which */
+	VM_NOT_RUN,	/* it could not be run; detail: errno, or 0 */
 	VM_PANIC,	/* the guest kernel said so */
 	VM_DIED,	/* triple fault, KVM internal error */
 	VM_TIMEOUT,

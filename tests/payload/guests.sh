@@ -3,7 +3,7 @@
 # The guests; sourced by run.sh.
 
 machine_guests() {
-	local cpus a_and_b text
+	local cpus a_and_b text status
 
 	try "power-off by ACPI" 0 0 poweroff
 	try "reset by port 0xcf9" 0 0 cf9
@@ -11,6 +11,15 @@ machine_guests() {
 	try "pvpanic" 127 1 pvpanic
 	try "triple fault" 126 1 triple
 	try "panic banner, then reset" 127 1 banner
+	for status in 0 1 42 123; do
+		try "exit device: status $status" $status 0 "exit status=$status" -- true
+	done
+	try "exit device: status 124 is told" 124 1 "exit status=124" -- true
+	try "exit device: status 255 is told, by ECAM" 255 1 "exit status=255 ecam=1" -- true
+	try "exit device: a signal" 139 1 "exit what=1 status=11" -- true
+	try "exit device: a command that was not run" 125 1 "exit what=2 status=2" -- true
+	try "exit device: behind 30 disks" 7 0 "exit status=7 slot=31" $(printf -- '--disk null:%dM ' {1..30}) -- true
+	try "a command's guest powers off by itself" 126 1 poweroff -- true
 	try "local APIC interrupt" 0 0 irq
 	for cpus in 2 4 64; do
 		try "$cpus vCPUs by INIT and SIPI" 0 0 "smp cpus=$cpus" --cpus "$cpus"

@@ -56,6 +56,30 @@ static void case_banner(void)
 	halt();
 }
 
+/* The exit device, in the slot behind the disks: of all sizes only one counts. */
+#define EXIT_IDS 0x6c6b1b36
+#define EXIT_REGISTER 0x44
+#define EXIT_MAGIC 0x6c6b0000
+
+static void case_exit(void)
+{
+	u8 slot = (u8)param("slot", 1);
+	u32 report = EXIT_MAGIC | param("what", 0) << 8 | param("status", 0);
+
+	CHECK(pci_read(slot, 0, 4) == EXIT_IDS);
+	pci_write(slot, EXIT_REGISTER, report, 1);
+	pci_write(slot, EXIT_REGISTER + 2, report >> 16, 2);
+	pci_write(slot, EXIT_REGISTER, report & 0xffff, 4);
+	CHECK(pci_read(slot, EXIT_REGISTER, 4) == 0);
+	print("PASS\n");
+	if (param("ecam", 0))
+		write32(ECAM + ((u32)slot << 15) + EXIT_REGISTER, report);
+	else
+		pci_write(slot, EXIT_REGISTER, report, 4);
+	print("FAIL: it runs on\n");
+	halt();
+}
+
 /* Prints READY and then keeps its vCPU busy for ever. */
 static void case_spin(void)
 {
@@ -376,6 +400,7 @@ const struct payload_case machine_cases[] = {
 	{ "pvpanic", case_pvpanic },
 	{ "triple", case_triple },
 	{ "banner", case_banner },
+	{ "exit", case_exit },
 	{ "spin", case_spin },
 	{ "flood", case_flood },
 	{ "cmdline", case_cmdline },

@@ -320,6 +320,25 @@ START_TEST(test_initrd_place)
 }
 END_TEST
 
+/* lkvm's own archive goes first; alone, it is the initrd. */
+START_TEST(test_initrd_archive)
+{
+	u64 zp = X86_ZERO_PAGE_ADDR, addr;
+
+	boot.archive = "archive!";
+	boot.archive_size = 8;
+	if (_i) {
+		write_sparse(initrd_path, 5000);
+		boot.initrd = initrd_path;
+	}
+	load_bz_ok();
+	addr = guest32(zp + HDR_RAMDISK);
+	ck_assert_uint_eq(guest32(zp + HDR_RAMDISK_SIZE), _i ? 5008 : 8);
+	ck_assert_uint_eq(addr % 4096, 0);
+	ck_assert_mem_eq(guest(addr), "archive!start", _i ? 13 : 8);
+}
+END_TEST
+
 START_TEST(test_initrd_bad)
 {
 	boot.initrd = initrd_path;
@@ -497,6 +516,7 @@ static void add_common_tests(Suite *suite)
 	TCase *tc = tcase_create("common");
 
 	tcase_add_checked_fixture(tc, setup, rig_teardown);
+	tcase_add_loop_test(tc, test_initrd_archive, 0, 2);
 	tcase_add_test(tc, test_initrd_bad);
 	tcase_add_test(tc, test_e820);
 	tcase_add_test(tc, test_e820_reserved);

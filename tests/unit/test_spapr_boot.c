@@ -531,6 +531,20 @@ START_TEST(test_initrd)
 }
 END_TEST
 
+/* lkvm's own archive goes first; alone, it is the initrd. */
+START_TEST(test_initrd_archive)
+{
+	write_elf();
+	boot.archive = "archive!";
+	boot.archive_size = 8;
+	if (_i)
+		write_initrd(5000);
+	ck_assert_int_eq(rig_load(), 0);
+	ck_assert_uint_eq(placed.initrd_size, _i ? 5008 : 8);
+	ck_assert_mem_eq(guest(placed.initrd), "archive!start", _i ? 13 : 8);
+}
+END_TEST
+
 START_TEST(test_initrd_huge)
 {
 	write_elf();
@@ -714,6 +728,7 @@ static void add_other_tests(Suite *suite)
 	tcase_add_loop_test(tc, test_flat, 0, COUNT(flats));
 	tcase_add_test(tc, test_flat_size);
 	tcase_add_loop_test(tc, test_initrd, 0, COUNT(initrds));
+	tcase_add_loop_test(tc, test_initrd_archive, 0, 2);
 	tcase_add_test(tc, test_initrd_huge);
 	tcase_add_test(tc, test_much_memory);
 	tcase_add_test(tc, test_cmdline);
