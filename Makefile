@@ -73,7 +73,7 @@ LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o builtin-create.o
-MAIN_OBJS += builtin-check-host.o builtin-version.o builtin-help.o
+MAIN_OBJS += builtin-check-host.o builtin-mkinitrd.o builtin-version.o builtin-help.o
 MAIN_OBJS += guest/embed.o
 
 CFLAGS ?= -O2 -g
@@ -148,7 +148,7 @@ $(OUT)/guest/init: $(GUEST_SOURCES) guest/init.h include/guest_files.h include/k
 		$(MUSL_LIB)/crt1.o $(MUSL_LIB)/crti.o $(GUEST_SOURCES) $(MUSL_LIB)/libc.a \
 		$$($(CROSS_COMPILE)$(CC) -print-libgcc-file-name) $(MUSL_LIB)/crtn.o
 
-$(OUT)/guest/embed.o: guest/embed.S $(OUT)/guest/init
+$(OUT)/guest/embed.o: guest/embed.S $(OUT)/guest/init scripts/mkinitrd.sh
 	$(call say,AS,$<)
 	$(Q)$(CROSS_COMPILE)$(CC) -Wa,-I$(OUT)/guest -c -o $@ $<
 

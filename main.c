@@ -14,6 +14,7 @@
 const struct command commands[] = {
 	{ "run", builtin_run, "Boot a Linux kernel with multi-queue disks" },
 	{ "create", builtin_create, "Make a raw disk image" },
+	{ "mkinitrd", builtin_mkinitrd, "Make an initrd with modules and programs" },
 	{ "check-host", builtin_check_host, "Tell how well this host can run guests" },
 	{ "version", builtin_version, "Print the version" },
 	{ "help", builtin_help, "Show how to use lkvm or one of its commands" },

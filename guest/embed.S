@@ -10,4 +10,9 @@ guest_init:
 	.incbin "init"
 guest_init_end:
 
+	.globl mkinitrd_script
+mkinitrd_script:
+	.incbin "scripts/mkinitrd.sh"
+	.byte 0
+
 	.section .note.GNU-stack, "", %progbits
