@@ -60,6 +60,7 @@ LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
 LIB_OBJS += kvm/exit_device.o
 LIB_OBJS += cpio.o guest_archive.o run_end.o
 LIB_OBJS += drive.o stats.o options.o spelling.o log.o
+LIB_OBJS += cpulist.o topology.o topology_device.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
