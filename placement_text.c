@@ -1,0 +1,183 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * A placement in words.
+ */
+#include "placement.h"
+#include <string.h>
+
+void placement_name(const struct placement *p, unsigned int i, char name[32])
+{
+	const struct placement_thread *thread = &p->thread[i];
+
+	if (thread->disk < 0)
+		snprintf(name, 32, "vcpu%u", thread->index);
+	else
+		snprintf(name, 32, "%s.q%u", p->request->disk[thread->disk].name,
+			 thread->index);
+}
+
+static const struct topology_cpu *
+thread_cpu(const struct placement *p, const struct placement_thread *thread)
+{
+	return thread->cpu < 0 ? NULL :
+				 topology_cpu(p->topology,
+					      (unsigned int)thread->cpu);
+}
+
+/* "node 1", or that there is none. */
+static void print_node(const struct placement *p, int node, FILE *out)
+{
+	if (node < 0)
+		fputs("no node", out);
+	else
+		fprintf(out, "node %u", p->topology->node[node].id);
+}
+
+/* Why its node was wanted. */
+static void print_wanted(const struct placement *p,
+			 const struct placement_thread *thread, FILE *out)
+{
+	const struct placement_request *r = p->request;
+	int disk = thread->disk < 0 ? p->device_disk : thread->disk;
+
+	if (thread->disk < 0 && r->vcpu_node &&
+	    r->vcpu_node[thread->index] >= 0)
+		fputs(", on the node of its guest node", out);
+	else if (disk >= 0 && r->disk[disk].device &&
+		 r->disk[disk].device->node == thread->wanted)
+		fprintf(out, ", on the node of %s", r->disk[disk].device->name);
+	else if (p->topology->nnodes > 1)
+		fputs(p->device_disk < 0 ? ", on the node with most free cores" :
+					   ", on the node of the vCPUs", out);
+}
+
+void placement_explain(const struct placement *p, unsigned int i, FILE *out)
+{
+	const struct placement_thread *thread = &p->thread[i];
+	const struct topology_cpu *c = thread_cpu(p, thread);
+	char name[32];
+
+	placement_name(p, i, name);
+	fprintf(out, "%-9s", name);
+	if (!c) {
+		fputs("wherever the host's scheduler puts it", out);
+		return;
+	}
+	fprintf(out, "CPU %-4u core %-4u ", c->id, c->core);
+	print_node(p, c->node, out);
+	fputs(": ", out);
+	switch (thread->why) {
+	case PLACED_NOWHERE:
+	case PLACED_BY_USER:
+		fputs("as you say", out);
+		break;
+	case PLACED_NEAR:
+		fputs("a core of its own", out);
+		print_wanted(p, thread, out);
+		break;
+	case PLACED_AWAY:
+		fputs("a core of its own, near ", out);
+		print_node(p, thread->wanted, out);
+		fputs(", which has none free", out);
+		break;
+	case PLACED_BESIDE_VCPU:
+		fputs("beside a vCPU: no whole core is left", out);
+		break;
+	case PLACED_BESIDE_IO:
+		fputs("beside an I/O thread: no whole core is left", out);
+		break;
+	case PLACED_BESIDE_GUEST:
+		fputs("on a core of another guest: no other is left", out);
+		break;
+	case PLACED_ON_GUEST:
+		fputs("on a CPU of another guest: no other is left", out);
+		break;
+	}
+}
+
+/* " (node 1)", where there are any. */
+static void print_nodes(const struct cpu_mask *nodes, bool none, FILE *out)
+{
+	unsigned int n = cpu_mask_count(nodes);
+
+	fprintf(out, " (%s", !n ? "no node" : n > 1 ? "nodes " : "node ");
+	if (n)
+		cpu_mask_print(nodes, out);
+	fputs(n && none ? " and none)" : ")", out);
+}
+
+/* "CPUs 8-11 (node 1)", for the threads from @first on. */
+static void print_group(const struct placement *p, unsigned int first,
+			unsigned int n, FILE *out)
+{
+	struct cpu_list list = { 0 };
+	struct cpu_mask nodes = { 0 };
+	bool none = false;
+
+	for (unsigned int i = first; i < first + n; i++) {
+		const struct topology_cpu *c = thread_cpu(p, &p->thread[i]);
+
+		if (!c || list.n == CPU_LIST_MAX)
+			continue;
+		list.cpu[list.n++] = c->id;
+		if (c->node >= 0)
+			cpu_mask_add(&nodes, p->topology->node[c->node].id);
+		else
+			none = true;
+	}
+	if (!list.n) {
+		fputs("any CPU", out);
+		return;
+	}
+	fprintf(out, "CPU%s ", list.n > 1 ? "s" : "");
+	cpu_list_print(&list, out);
+	print_nodes(&nodes, none, out);
+}
+
+/* The worst that had to be done, if anything. */
+static void print_compromise(const struct placement *p, FILE *out)
+{
+	static const char *const text[] = {
+		[PLACED_AWAY] = "node full: some are on others",
+		[PLACED_BESIDE_VCPU] = "some vCPUs share cores: no whole one is left",
+		[PLACED_BESIDE_IO] = "some share cores with I/O threads: no other is left",
+		[PLACED_BESIDE_GUEST] = "some are on cores of other guests: no other is left",
+		[PLACED_ON_GUEST] = "some are on CPUs of other guests: no other is left",
+	};
+	enum placement_why worst = PLACED_NOWHERE;
+
+	for (unsigned int i = 0; i < p->nthreads; i++)
+		if (p->thread[i].why > worst)
+			worst = p->thread[i].why;
+	if (worst >= PLACED_AWAY)
+		fprintf(out, "; %s", text[worst]);
+}
+
+void placement_summary(const struct placement *p, FILE *out)
+{
+	const struct placement_request *r = p->request;
+	unsigned int first = 0;
+
+	if (p->device_disk >= 0) {
+		const struct placement_disk *disk = &r->disk[p->device_disk];
+
+		fprintf(out, "%s of %s is at node %u: ", disk->device->name,
+			disk->name,
+			p->topology->node[disk->device->node].id);
+	} else if (p->home >= 0 && p->topology->nnodes > 1) {
+		fprintf(out, "node %u has most free cores: ",
+			p->topology->node[p->home].id);
+	}
+	for (unsigned int d = 0; d < r->ndisks; d++) {
+		fprintf(out, "%s I/O on ", r->disk[d].name);
+		print_group(p, first, r->disk[d].nthreads, out);
+		fputs(", ", out);
+		first += r->disk[d].nthreads;
+	}
+	fputs("vCPUs on ", out);
+	print_group(p, first, r->ncpus, out);
+	if (p->memory >= 0)
+		fprintf(out, ", memory on node %u",
+			p->topology->node[p->memory].id);
+	print_compromise(p, out);
+}
