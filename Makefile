@@ -63,6 +63,7 @@ LIB_OBJS += drive.o stats.o options.o spelling.o log.o
 LIB_OBJS += cpulist.o topology.o topology_device.o
 LIB_OBJS += placement.o placement_text.o
 LIB_OBJS += topology_report.o topology_svg.o
+LIB_OBJS += claims.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o

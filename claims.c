@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Claims on CPUs: open file description locks (fcntl(2)), which two guests of one
+ * process have apart, and flock(2) while one of them chooses.
+ */
+#include "claims.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BEGIN_TRIES 150
+#define BEGIN_PAUSE_NS 10000000
+
+/* Who may not write may still claim: a shared lock wants a file open for reading. */
+static int claims_open_in(const char *dir)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	if (mkdir(dir, 0755) && errno != EEXIST)
+		return -errno;
+	snprintf(path, sizeof(path), "%s/cpus", dir);
+	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
+	if (fd < 0)
+		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+	return fd < 0 ? -errno : fd;
+}
+
+int claims_open(const char *dir)
+{
+	const char *own = getenv("XDG_RUNTIME_DIR");
+	char path[PATH_MAX];
+	int fd;
+
+	if (dir)
+		return claims_open_in(dir);
+	fd = claims_open_in("/run/lkvm");
+	if (fd >= 0 || !own)
+		return fd;
+	snprintf(path, sizeof(path), "%s/lkvm", own);
+	return claims_open_in(path);
+}
+
+void claims_begin(int fd)
+{
+	const struct timespec pause = { .tv_nsec = BEGIN_PAUSE_NS };
+
+	for (int i = 0; i < BEGIN_TRIES; i++) {
+		if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+			return;
+		nanosleep(&pause, NULL);
+	}
+}
+
+void claims_end(int fd)
+{
+	flock(fd, LOCK_UN);
+}
+
+static struct flock cpu_lock(unsigned int cpu, short type)
+{
+	return (struct flock){
+		.l_type = type,
+		.l_whence = SEEK_SET,
+		.l_start = cpu,
+		.l_len = 1,
+	};
+}
+
+void claims_of_others(int fd, const struct cpu_mask *of,
+		      struct cpu_mask *claimed)
+{
+	memset(claimed, 0, sizeof(*claimed));
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
+		struct flock lock = cpu_lock(cpu, F_WRLCK);
+
+		if (cpu_mask_has(of, cpu) && !fcntl(fd, F_OFD_GETLK, &lock) &&
+		    lock.l_type != F_UNLCK)
+			cpu_mask_add(claimed, cpu);
+	}
+}
+
+int claims_add(int fd, const struct cpu_mask *cpus)
+{
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
+		struct flock lock = cpu_lock(cpu, F_RDLCK);
+
+		if (cpu_mask_has(cpus, cpu) && fcntl(fd, F_OFD_SETLK, &lock))
+			return -errno;
+	}
+	return 0;
+}

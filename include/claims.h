@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Which CPUs guests on this host have threads on, so that a new one takes others.
+ *
+ * A claim is a shared lock on byte N of one file, for CPU N; the kernel gives it
+ * back when the process ends, however it ends. Claims keep nobody from anything.
+ */
+#ifndef LKVM_CLAIMS_H
+#define LKVM_CLAIMS_H
+
+#include "cpulist.h"
+
+/*
+ * Open the file in @dir, or if that is NULL in /run/lkvm, or where that is not possible
+ * $XDG_RUNTIME_DIR/lkvm.  A descriptor whose close gives all claims back, or -errno
+ * without a message.
+ */
+int claims_open(const char *dir);
+
+/*
+ * Keep others from choosing until claims_end(); no longer than a second or two, should
+ * one of them be stuck there.
+ */
+void claims_begin(int fd);
+void claims_end(int fd);
+
+/* Those of @of that others claim. */
+void claims_of_others(int fd, const struct cpu_mask *of,
+		      struct cpu_mask *claimed);
+/* 0 or -errno, without a message. */
+int claims_add(int fd, const struct cpu_mask *cpus);
+
+#endif
