@@ -64,6 +64,8 @@ LIB_OBJS += cpulist.o topology.o topology_device.o
 LIB_OBJS += placement.o placement_text.o
 LIB_OBJS += topology_report.o topology_svg.o
 LIB_OBJS += claims.o
+LIB_OBJS += kvm/thread.o
+LIB_OBJS += affinity.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
@@ -79,6 +81,7 @@ LIB_OBJS += $(LIB_OBJS.$(ARCH))
 MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o builtin-create.o
 MAIN_OBJS += builtin-check-host.o builtin-mkinitrd.o builtin-version.o builtin-help.o
 MAIN_OBJS += guest/embed.o
+MAIN_OBJS += builtin-topology.o
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow

@@ -191,6 +191,19 @@ static void run_stop_drives(struct run *run)
 		drive_stop(&run->drives[i]);
 }
 
+/* Before anything runs or touches guest memory. */
+static int run_place(struct run *run)
+{
+	int err = affinity_plan(&run->affinity, "", run->cpus, run->drives,
+				run->ndrives);
+
+	if (err)
+		return err;
+	affinity_apply(&run->affinity, &run->vm, run->drives);
+	affinity_describe(&run->affinity, run->verbose);
+	return 0;
+}
+
 /* The machine, part by part; vm_unbuild() is its mirror. */
 static int vm_build(struct run *run)
 {
@@ -232,6 +245,9 @@ static int vm_build(struct run *run)
 		goto undo_drives;
 	boot.archive = run->archive;
 	boot.archive_size = run->archive_size;
+	err = run_place(run);
+	if (err)
+		goto undo_drives;
 	err = arch_boot(vm, &boot);
 	if (err)
 		goto undo_drives;
@@ -342,6 +358,7 @@ int builtin_run(int argc, char **argv)
 out:
 	for (unsigned int i = 0; i < run.ndrives; i++)
 		drive_forget(&run.drives[i]);
+	affinity_free(&run.affinity);
 	run_close_stats(&run);
 	free(run.cmdline);
 	free(run.archive);

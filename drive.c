@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 16
+#define DRIVE_KEYS 17
 #define LIMIT_KEYS 6
 #define ALL_KEYS (DRIVE_KEYS + LIMIT_KEYS)
 #define DEFAULT_QUEUE_SIZE 256
@@ -73,6 +73,17 @@ static void drive_limit_keys(struct drive *d, struct option_spec *keys)
 	memcpy(keys, table, sizeof(table));
 }
 
+static int drive_set_cpus(void *ctx, const char *text)
+{
+	struct drive *d = ctx;
+
+	if (!cpu_list_parse(&d->cpus, text))
+		return 0;
+	log_error("--disk: iothread-cpus %s: no list of CPUs; write it like 2 or 4-7,9",
+		  text);
+	return -EINVAL;
+}
+
 static void drive_keys(struct drive *d, struct option_spec *keys)
 {
 	const struct option_spec table[DRIVE_KEYS + 1] = {
@@ -90,6 +101,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .value = &d->iothreads, .min = 1,
 		  .max = VIRTIO_PCI_QUEUES_MAX, .arg = "N",
 		  .help = "I/O threads, 1 to queues (default: one for each queue)" },
+		{ .name = "iothread-cpus", .kind = OPTION_CALL, .value = d,
+		  .call = drive_set_cpus, .arg = "LIST",
+		  .help = "a host CPU for each I/O thread, in order: 4-7 or 4,6" },
 		{ .name = "ro", .kind = OPTION_FLAG, .value = &d->readonly,
 		  .arg = "on|off", .help = "read-only (off)" },
 		{ .name = "block-size", .kind = OPTION_CHOICE,
@@ -328,6 +342,20 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 			      VIRTIO_BLK_CLASS_CODE);
 }
 
+int drive_count(struct drive *d, unsigned int ncpus)
+{
+	if (!d->queues)
+		d->queues = ncpus;
+	if (!d->iothreads)
+		d->iothreads = d->queues;
+	if (d->iothreads > d->queues) {
+		log_error("--disk %s: iothreads %u: more than its queues (%u)",
+			  d->path, d->iothreads, d->queues);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int drive_attach(struct drive *d, struct vm *vm)
 {
 	const struct disk_params params = {
@@ -341,17 +369,10 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.engine = (enum disk_engine)d->aio.index,
 		.cache = (enum disk_cache)d->cache.index,
 	};
-	int err;
+	int err = drive_count(d, vm->ncpus);
 
-	if (!d->queues)
-		d->queues = vm->ncpus;
-	if (!d->iothreads)
-		d->iothreads = d->queues;
-	if (d->iothreads > d->queues) {
-		log_error("--disk %s: iothreads %u: more than its queues (%u)",
-			  d->path, d->iothreads, d->queues);
-		return -EINVAL;
-	}
+	if (err)
+		return err;
 	err = disk_open(&d->disk, &params);
 	if (!err)
 		err = drive_new_threads(d);

@@ -16,6 +16,7 @@ const struct command commands[] = {
 	{ "create", builtin_create, "Make a raw disk image" },
 	{ "mkinitrd", builtin_mkinitrd, "Make an initrd with modules and programs" },
 	{ "check-host", builtin_check_host, "Tell how well this host can run guests" },
+	{ "topology", builtin_topology, "Show CPUs and nodes of this host, and where a guest would go" },
 	{ "version", builtin_version, "Print the version" },
 	{ "help", builtin_help, "Show how to use lkvm or one of its commands" },
 	{ NULL, NULL, NULL },

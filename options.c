@@ -339,15 +339,24 @@ void options_help_keys(const struct option_spec *keys)
 }
 
 /*
- * Cut the next field off *@rest, in place: up to a single comma, double ones
- * made single.  *@rest is NULL behind the last.
+ * Does the comma at @at end a field?  Not a double one, and in a value (@list) none before
+ * a digit, with which no key begins: pin=0,2,4 is a list.
  */
-static char *next_field(char **rest)
+static bool ends_field(const char *at, bool list)
+{
+	return at[1] != ',' && !(list && isdigit((unsigned char)at[1]));
+}
+
+/*
+ * Cut the next field off *@rest, in place, double commas made single.  *@rest is NULL
+ * behind the last.
+ */
+static char *next_field(char **rest, bool list)
 {
 	char *field = *rest, *from = field, *to = field;
 
-	while (*from && (*from != ',' || from[1] == ',')) {
-		if (*from == ',')
+	while (*from && (*from != ',' || !ends_field(from, list))) {
+		if (*from == ',' && from[1] == ',')
 			from++;
 		*to++ = *from++;
 	}
@@ -406,10 +415,10 @@ int options_parse_keys(const struct option_spec *keys, const char *option,
 	if (!rest)
 		return log_no_memory();
 	*copy = rest;
-	*first = next_field(&rest);
+	*first = next_field(&rest, false);
 	snprintf(label, sizeof(label), "%s %s", option, *first);
 	while (rest && !err)
-		err = set_key(keys, label, next_field(&rest));
+		err = set_key(keys, label, next_field(&rest, true));
 	if (err) {
 		free(*copy);
 		*copy = NULL;

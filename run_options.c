@@ -15,7 +15,7 @@
 #define MEM_MIN (16ULL << 20)
 #define TIMEOUT_MAX (10u * 365 * 24 * 3600)
 
-static int run_add_drive(void *ctx, const char *text)
+int run_add_drive(void *ctx, const char *text)
 {
 	struct run *run = ctx;
 	int err;
@@ -30,13 +30,15 @@ static int run_add_drive(void *ctx, const char *text)
 	return err;
 }
 
-/* "N[,dedicated=on]" */
-static int run_set_cpus(void *ctx, const char *text)
+/* "N[,dedicated=on][,pin=LIST]" */
+int run_set_cpus(void *ctx, const char *text)
 {
 	struct run *run = ctx;
 	const struct option_spec keys[] = {
 		{ .name = "dedicated", .kind = OPTION_FLAG,
 		  .value = &run->dedicated, .arg = "on|off" },
+		{ .name = "pin", .kind = OPTION_CALL, .value = &run->affinity,
+		  .call = affinity_parse_pins, .arg = "LIST" },
 		{ .name = NULL },
 	};
 	const char *number;
@@ -99,6 +101,7 @@ static void run_help(const struct option_spec *specs)
 {
 	printf("usage: lkvm run --kernel FILE [OPTIONS] [-- COMMAND [ARG...]]\n\n");
 	options_help(specs);
+	printf("\n--cpus N: pin=LIST, a host CPU for each vCPU, in order, like 4-7 or 4,6\n");
 	printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
 	       "value is written twice. Keys of --disk:\n");
 	drive_help();
@@ -140,8 +143,11 @@ int run_parse(struct run *run, int argc, char **argv)
 		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
 		  "kernel command line; a console= is added if it has none",
 		  NULL },
-		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,dedicated=on]",
-		  "vCPUs (1); dedicated: each has a host core of its own", run_set_cpus },
+		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,KEY=VALUE...]",
+		  "vCPUs (1); dedicated=on: each has a host core of its own", run_set_cpus },
+		{ 0, "affinity", OPTION_CALL, &run->affinity, 0, 0, "auto|off",
+		  "auto: CPUs for vCPUs and I/O threads, memory near the disk (off)",
+		  affinity_parse },
 		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
 		{ 'd', "disk", OPTION_CALL, run, 0, 0, "PATH[,KEY=VALUE...]",

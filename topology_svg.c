@@ -241,7 +241,7 @@ static void draw_legend(const struct canvas *c, unsigned int y)
 			x, y, colours[i].fill);
 		fprintf(c->out, "<text x=\"%u\" y=\"%u\">%s</text>\n", x + 19,
 			y + 12, colours[i].what);
-		x += 110;
+		x += 128;
 	}
 	fprintf(c->out, "<text x=\"%d\" y=\"%u\">A grey box is a core, a square in it a hardware thread with its CPU number. Offline CPUs are not drawn.</text>\n",
 		MARGIN, y + 34);

@@ -30,6 +30,7 @@ int builtin_run(int argc, char **argv);
 int builtin_create(int argc, char **argv);
 int builtin_mkinitrd(int argc, char **argv);
 int builtin_check_host(int argc, char **argv);
+int builtin_topology(int argc, char **argv);
 int builtin_version(int argc, char **argv);
 int builtin_help(int argc, char **argv);
 

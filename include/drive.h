@@ -6,6 +6,7 @@
 #ifndef LKVM_DRIVE_H
 #define LKVM_DRIVE_H
 
+#include "cpulist.h"
 #include "endian.h"
 #include "options.h"
 
@@ -25,6 +26,7 @@ struct drive {
 	unsigned int queue_size;
 	bool packed;
 	unsigned int iothreads;	/* 0: as many as queues */
+	struct cpu_list cpus;	/* of the host, one for each I/O thread; or none */
 	bool readonly;
 	bool lock;
 	bool merge;
@@ -54,6 +56,8 @@ void drive_help(void);
 int drive_parse(struct drive *d, const char *text, unsigned int index);
 void drive_forget(struct drive *d);
 
+/* How many queues and I/O threads, in a guest of @ncpus.  0 or -errno. */
+int drive_count(struct drive *d, unsigned int ncpus);
 /* Open and plug it in; its threads do not run yet.  0 or -errno. */
 int drive_attach(struct drive *d, struct vm *vm);
 /* The vCPUs have stopped.  drive_stop() first. */

@@ -52,7 +52,7 @@ int options_unexpected(const char *command, const char *arg);
 
 /*
  * Parse "FIRST[,KEY[=VALUE]...]", the value of option @option.  A comma inside
- * FIRST or a VALUE is written twice.  *@first and string values point into
+ * FIRST or a VALUE is written twice; in a VALUE one before a digit may stand alone.  *@first and string values point into
  * *@copy, which the caller frees.  0 or -errno with a message.
  */
 int options_parse_keys(const struct option_spec *keys, const char *option,

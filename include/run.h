@@ -6,6 +6,7 @@
 #ifndef LKVM_RUN_H
 #define LKVM_RUN_H
 
+#include "affinity.h"
 #include "drive.h"
 #include "kvm/vm.h"
 #include <stdio.h>
@@ -24,6 +25,7 @@ struct run {
 	const char *stats_path;
 	unsigned int cpus;
 	bool dedicated;
+	struct affinity affinity;
 	u64 mem;
 	bool hugepages;
 	unsigned int timeout;
@@ -53,6 +55,9 @@ struct run {
  * with a message; after --help 0, and ->help is set.
  */
 int run_parse(struct run *run, int argc, char **argv);
+/* What --cpus and --disk do (@ctx: a struct run), for other commands that have them. */
+int run_set_cpus(void *ctx, const char *text);
+int run_add_drive(void *ctx, const char *text);
 
 /* The kernel's command line, run->cmdline.  0 or -errno. */
 int run_make_cmdline(struct run *run);

@@ -10,6 +10,7 @@
 #include "arch.h"
 #include "barrier.h"
 #include "kvm/event.h"
+#include "kvm/thread.h"
 #include "log.h"
 #include <assert.h>
 #include <errno.h>
@@ -51,6 +52,7 @@ struct iothread {
 	u64 idle_ns;		/* polled and slept since there was work */
 	u64 poll_rest_until;
 	struct iothread_stats stats;
+	int cpu;		/* the host's, -1: any */
 	bool coarse;		/* no epoll_pwait2(): before Linux 5.11, or seccomp */
 	int epoll_fd;
 	int wake_fd;
@@ -95,6 +97,7 @@ int iothread_new(struct iothread **tp, const char *name)
 		return log_no_memory();
 	memset(t, 0, sizeof(*t));
 	snprintf(t->name, sizeof(t->name), "%s", name);
+	t->cpu = -1;
 	pthread_mutex_init(&t->lock, NULL);
 	pthread_cond_init(&t->done, NULL);
 
@@ -133,6 +136,12 @@ void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
 	assert(!t->started);
 	t->poll = *poll;
 	t->stats.poll_max_ns = poll->max_ns;
+}
+
+void iothread_set_cpu(struct iothread *t, int cpu)
+{
+	assert(!t->started);
+	t->cpu = cpu;
 }
 
 int iothread_add(struct iothread *t, struct iothread_client *c)
@@ -395,11 +404,16 @@ int iothread_start(struct iothread *t)
 			return err;
 	}
 	write_once(&t->stop, false);
-	err = pthread_create(&t->thread, NULL, iothread_main, t);
+	err = thread_start(&t->thread, t->cpu, iothread_main, t);
+	if (err == -EINVAL) {
+		log_error("I/O thread %s cannot run on CPU %d; see lkvm topology for those that lkvm may use",
+			  t->name, t->cpu);
+		return err;
+	}
 	if (err) {
 		log_error("I/O thread %s: %s; raise the limit of threads (ulimit -u)",
-			  t->name, strerror(err));
-		return -err;
+			  t->name, strerror(-err));
+		return err;
 	}
 	t->started = true;
 	return 0;

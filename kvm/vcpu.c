@@ -5,6 +5,7 @@
 #include "kvm/vcpu.h"
 #include "arch.h"
 #include "barrier.h"
+#include "kvm/thread.h"
 #include "kvm/vm.h"
 #include "log.h"
 #include <errno.h>
@@ -27,6 +28,7 @@ int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp)
 		return log_no_memory();
 	vcpu->vm = vm;
 	vcpu->id = id;
+	vcpu->cpu = -1;
 	pthread_mutex_init(&vcpu->lock, NULL);
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	if (vcpu->fd < 0) {
@@ -166,12 +168,17 @@ static void *vcpu_main(void *arg)
 
 int vcpu_start(struct vcpu *vcpu)
 {
-	int err = pthread_create(&vcpu->thread, NULL, vcpu_main, vcpu);
+	int err = thread_start(&vcpu->thread, vcpu->cpu, vcpu_main, vcpu);
 
+	if (err == -EINVAL) {
+		log_error("vCPU %u cannot run on CPU %d; see lkvm topology for those that lkvm may use",
+			  vcpu->id, vcpu->cpu);
+		return err;
+	}
 	if (err) {
 		log_error("--cpus %u: cannot start a thread: %s; raise ulimit -u",
-			  vcpu->vm->ncpus, strerror(err));
-		return -err;
+			  vcpu->vm->ncpus, strerror(-err));
+		return err;
 	}
 	vcpu->started = true;
 	return 0;

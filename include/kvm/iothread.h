@@ -77,6 +77,9 @@ void iothread_free(struct iothread *t);
 /* Before iothread_start().  A new thread does not poll. */
 void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll);
 
+/* Before iothread_start().  The host CPU that it runs on; -1, and at first: any. */
+void iothread_set_cpu(struct iothread *t, int cpu);
+
 /* Before iothread_start().  The client stays the caller's. */
 int iothread_add(struct iothread *t, struct iothread_client *c);
 /* The client of @t with these ops, or NULL: one AIO context serves a thread. */

@@ -37,6 +37,13 @@ struct guest_memory {
 int guest_memory_map(struct guest_memory *mem, bool hugepages);
 /* Bytes of one that MAP_HUGETLB gives; 0: this host has none. */
 u64 guest_hugepage_size(void);
+/*
+ * Have @size bytes of the mapping from @offset on come from NUMA node @node of the
+ * host: always, or else (!@strict) as long as it has some.  Before they are touched.  0 or
+ * -errno, without a message.
+ */
+int guest_memory_bind(const struct guest_memory *mem, u64 offset, u64 size,
+		      unsigned int node, bool strict);
 void guest_memory_unmap(struct guest_memory *mem);
 
 /* Tell KVM of every region (KVM_SET_USER_MEMORY_REGION).  0 or -errno. */

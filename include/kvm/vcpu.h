@@ -15,6 +15,7 @@ struct vm;
 struct vcpu {
 	struct vm *vm;
 	unsigned int id;
+	int cpu;		/* of the host, for its thread alone; -1: any.  Before vcpu_start() */
 	int fd;
 	struct kvm_run *run;
 	size_t run_size;

@@ -148,6 +148,7 @@ same() { [ "$2" = "$3" ] || echo " $1: $3, not $2."; }
 
 source tests/payload/guests.sh
 source tests/payload/host.sh
+source tests/payload/affinity.sh
 source tests/payload/ring3.sh
 source tests/payload/wrong.sh
 source tests/payload/figures.sh
@@ -177,12 +178,14 @@ else
 	ending_guests
 	host_guests
 	limit_guests
+	affinity_guests
 	ring3_guests
 	wrong_files
 	wrong_options
 	wrong_disks
 	wrong_formats
 	wrong_kvm
+	wrong_affinity
 	figures
 fi
 [ -z "${COUNTS:-}" ] || echo "$passed $failed $skipped" >"$COUNTS"

@@ -92,11 +92,13 @@ START_TEST(test_every_key)
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
 	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off,"
 	      "packed=on,transport=mmio,iops=5000,iops-burst=100,"
-	      "bps=100M,bps-burst=1G");
+	      "bps=100M,bps-burst=1G,iothread-cpus=4,2-3");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
 	ck_assert_uint_eq(d.queue_size, 128);
 	ck_assert_uint_eq(d.iothreads, 2);
+	ck_assert_uint_eq(d.cpus.n, 3);
+	ck_assert_uint_eq(d.cpus.cpu[0], 4);
 	ck_assert(d.readonly && !d.lock && !d.merge && !d.discard);
 	ck_assert_str_eq(d.serial, "01234567890123456789");
 	ck_assert_uint_eq(d.format.index, 1);

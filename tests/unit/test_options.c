@@ -365,6 +365,22 @@ START_TEST(test_doubled_comma)
 }
 END_TEST
 
+/* A list of numbers is one value; the first field keeps its commas doubled. */
+START_TEST(test_list_value)
+{
+	keys_ok("a,serial=2,4-7,9,ro", "a");
+	ck_assert_str_eq(serial, "2,4-7,9");
+	ck_assert(ro);
+	free(copy);
+	keys_ok("a,serial=1,,2,,,3", "a");
+	ck_assert_str_eq(serial, "1,2,,3");
+	free(copy);
+	expect_refused(parse_keys("a,queues=4,8"), "queues 4,8", "256");
+	expect_refused(parse_keys("a,4"), "unknown key 4");
+	expect_refused(parse_keys("1,2"), "unknown key 2");
+}
+END_TEST
+
 /* PEERS 16: no prefix matches, nothing unknown passes. */
 START_TEST(test_unknown_key)
 {
@@ -504,6 +520,7 @@ int main(void)
 	tcase_add_test(tk, test_first_only);
 	tcase_add_test(tk, test_all_kinds);
 	tcase_add_test(tk, test_doubled_comma);
+	tcase_add_test(tk, test_list_value);
 	tcase_add_test(tk, test_unknown_key);
 	tcase_add_test(tk, test_misspelt_key);
 	tcase_add_test(tk, test_key_needs_value);

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * From --affinity and pins to threads on CPUs and memory on a node.
+ */
+#include "affinity.h"
+#include "claims.h"
+#include "drive.h"
+#include "kvm/iothread.h"
+#include "kvm/vcpu.h"
+#include "kvm/vm.h"
+#include "log.h"
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- the command line ---------------------------------------------------- */
+
+int affinity_parse(void *ctx, const char *text)
+{
+	struct affinity *a = ctx;
+
+	a->automatic = !strcmp(text, "auto");
+	if (a->automatic || !strcmp(text, "off"))
+		return 0;
+	log_error("--affinity %s: give auto or off", text);
+	return -EINVAL;
+}
+
+int affinity_parse_pins(void *ctx, const char *text)
+{
+	struct affinity *a = ctx;
+
+	if (!cpu_list_parse(&a->pins, text))
+		return 0;
+	log_error("--cpus: pin %s: no list of CPUs; write it like 2 or 4-7,9",
+		  text);
+	return -EINVAL;
+}
+
+static bool affinity_wanted(const struct affinity *a,
+			    const struct drive *drives, unsigned int ndrives)
+{
+	bool wanted = a->automatic || a->pins.n;
+
+	for (unsigned int i = 0; i < ndrives; i++)
+		wanted |= drives[i].cpus.n != 0;
+	return wanted;
+}
+
+/* --- the plan ------------------------------------------------------------ */
+
+static int affinity_find_devices(struct affinity *a,
+				 const struct drive *drives,
+				 unsigned int ndrives)
+{
+	a->device = calloc(ndrives + 1, sizeof(*a->device));
+	a->disk = calloc(ndrives + 1, sizeof(*a->disk));
+	if (!a->device || !a->disk)
+		return log_no_memory();
+	for (unsigned int i = 0; i < ndrives; i++) {
+		bool known = !topology_find_device(a->topology, drives[i].path,
+						   &a->device[i]);
+
+		a->disk[i] = (struct placement_disk){
+			.name = drives[i].name,
+			.nthreads = drives[i].iothreads,
+			.pins = &drives[i].cpus,
+			.device = known ? &a->device[i] : NULL,
+		};
+	}
+	return 0;
+}
+
+/* Look, choose and claim, with nobody else in between. */
+static int affinity_choose(struct affinity *a)
+{
+	struct cpu_mask cpus;
+	int err;
+
+	if (a->claims >= 0) {
+		claims_begin(a->claims);
+		claims_of_others(a->claims, &a->topology->online,
+				 &a->request.taken);
+	}
+	err = placement_plan(&a->plan, a->topology, &a->request);
+	if (a->claims >= 0) {
+		placement_cpus(&a->plan, &cpus);
+		if (!err && claims_add(a->claims, &cpus))
+			log_warn("CPUs of this guest cannot be claimed: %s; another guest may take the same",
+				 strerror(errno));
+		claims_end(a->claims);
+	}
+	return err;
+}
+
+int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
+		  const struct drive *drives, unsigned int ndrives)
+{
+	int err;
+
+	a->claims = -ENOENT;
+	if (!affinity_wanted(a, drives, ndrives))
+		return 0;
+	err = topology_read(&a->topology, root);
+	if (!err)
+		err = affinity_find_devices(a, drives, ndrives);
+	if (err)
+		return err;
+	if (!*root)
+		a->claims = claims_open(NULL);
+	if (!*root && a->automatic && a->claims < 0)
+		log_warn("--affinity auto: /run/lkvm: %s; what CPUs other guests have is not known",
+			 strerror(-a->claims));
+	a->request = (struct placement_request){
+		.automatic = a->automatic,
+		.ncpus = ncpus,
+		.pins = &a->pins,
+		.ndisks = ndrives,
+		.disk = a->disk,
+	};
+	return affinity_choose(a);
+}
+
+void affinity_free(struct affinity *a)
+{
+	placement_free(&a->plan);
+	if (a->topology && a->claims >= 0)
+		close(a->claims);
+	topology_free(a->topology);
+	free(a->device);
+	free(a->disk);
+	a->topology = NULL;
+	a->device = NULL;
+	a->disk = NULL;
+}
+
+/* --- carried out --------------------------------------------------------- */
+
+static void affinity_place(const struct affinity *a, struct vm *vm,
+			   const struct drive *drives)
+{
+	for (unsigned int i = 0; i < a->plan.nthreads; i++) {
+		const struct placement_thread *t = &a->plan.thread[i];
+
+		if (t->disk < 0)
+			vm->vcpus[t->index]->cpu = t->cpu;
+		else
+			iothread_set_cpu(drives[t->disk].threads[t->index],
+					 t->cpu);
+	}
+}
+
+/*
+ * Main thread, workers of disks and whatever comes: by default attributes, since a
+ * thread would else inherit the one CPU of the thread that starts it.
+ */
+static void affinity_keep_off(const struct affinity *a)
+{
+	struct cpu_mask rest, own;
+	pthread_attr_t attr;
+	int err;
+
+	placement_cpus(&a->plan, &own);
+	CPU_AND_S(sizeof(own.set), own.set, own.set, a->topology->allowed.set);
+	CPU_XOR_S(sizeof(rest.set), rest.set, own.set,
+		  a->topology->allowed.set);
+	if (!cpu_mask_count(&rest))
+		rest = a->topology->allowed;
+	err = pthread_getattr_default_np(&attr);
+	if (err)
+		goto fail;
+	err = pthread_attr_setaffinity_np(&attr, sizeof(rest.set), rest.set);
+	if (!err)
+		err = pthread_setattr_default_np(&attr);
+	pthread_attr_destroy(&attr);
+	if (!err && !sched_setaffinity(0, sizeof(rest.set), rest.set))
+		return;
+	err = err ? err : errno;
+fail:
+	log_warn("affinity: other threads than vCPUs and I/O threads stay on all CPUs: %s",
+		 strerror(err));
+}
+
+static void affinity_bind_memory(const struct affinity *a, struct vm *vm)
+{
+	const struct topology *t = a->topology;
+	unsigned int node;
+	int err;
+
+	if (a->plan.memory < 0 || t->nnodes < 2)
+		return;
+	node = t->node[a->plan.memory].id;
+	err = guest_memory_bind(&vm->mem, 0, vm->mem.size, node, false);
+	if (err)
+		log_warn("--affinity auto: guest memory cannot be put on node %u: %s; it will be where it is touched first (in a container, --cap-add SYS_NICE)",
+			 node, strerror(-err));
+}
+
+void affinity_apply(const struct affinity *a, struct vm *vm,
+		    const struct drive *drives)
+{
+	if (!a->topology)
+		return;
+	affinity_place(a, vm, drives);
+	affinity_keep_off(a);
+	affinity_bind_memory(a, vm);
+}
+
+static void tell(const struct affinity *a, unsigned int i, bool all)
+{
+	char text[1024] = "";
+	FILE *out = fmemopen(text, sizeof(text), "w");
+
+	if (!out)
+		return;
+	if (all)
+		placement_summary(&a->plan, out);
+	else
+		placement_explain(&a->plan, i, out);
+	fclose(out);
+	log_info("affinity: %s", text);
+}
+
+void affinity_describe(const struct affinity *a, bool verbose)
+{
+	if (!a->topology)
+		return;
+	if (a->automatic)
+		tell(a, 0, true);
+	for (unsigned int i = 0; verbose && i < a->plan.nthreads; i++)
+		tell(a, i, false);
+}

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lkvm topology: what a host offers, and what --affinity auto would choose.
+ */
+#include "commands.h"
+#include "log.h"
+#include "options.h"
+#include "run.h"
+#include "topology_report.h"
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+struct topology_command {
+	struct run run;		/* the guest's options */
+	const char *root;
+	const char *svg;
+	bool json;
+	bool help;
+};
+
+static int topology_parse(struct topology_command *c, int argc, char **argv)
+{
+	const struct option_spec specs[] = {
+		{ 'c', "cpus", OPTION_CALL, &c->run, 0, 0, "N[,KEY=VALUE...]",
+		  "vCPUs of the guest (1), as lkvm run has it", run_set_cpus },
+		{ 'd', "disk", OPTION_CALL, &c->run, 0, 0, "PATH[,KEY=VALUE...]",
+		  "a disk of the guest, as lkvm run has it; may be repeated",
+		  run_add_drive },
+		{ 0, "svg", OPTION_STRING, &c->svg, 0, 0, "FILE",
+		  "draw it", NULL },
+		{ 0, "json", OPTION_FLAG, &c->json, 0, 0, NULL,
+		  "for programs, instead of a table", NULL },
+		{ 0, "sysfs", OPTION_STRING, &c->root, 0, 0, "DIR",
+		  "another host, whose sys and proc are in DIR; disks are its block devices",
+		  NULL },
+		{ 'h', "help", OPTION_FLAG, &c->help, 0, 0, NULL, "this text",
+		  NULL },
+		{ .name = NULL },
+	};
+	int next = options_parse(specs, "topology", argc, argv);
+
+	if (next < 0)
+		return next;
+	if (c->help) {
+		printf("usage: lkvm topology [OPTIONS]\n\n");
+		options_help(specs);
+		printf("\nTells what this host offers, and where lkvm run --affinity auto would put a guest now.\n");
+		return 0;
+	}
+	if (next < argc) {
+		log_error("topology: unexpected argument %s; see lkvm topology --help",
+			  argv[next]);
+		return -EINVAL;
+	}
+	for (unsigned int i = 0; i < c->run.ndrives; i++) {
+		int err = drive_count(&c->run.drives[i], c->run.cpus);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int topology_draw(const struct topology_command *c)
+{
+	FILE *out = fopen(c->svg, "we");
+
+	if (out)
+		topology_svg(&c->run.affinity.plan, out);
+	if (!out || ferror(out) | fclose(out)) {
+		log_error("--svg %s: %s; give a file that can be written",
+			  c->svg, strerror(errno));
+		return -EIO;
+	}
+	return 0;
+}
+
+static int topology_show(struct topology_command *c)
+{
+	struct affinity *a = &c->run.affinity;
+	int err;
+
+	a->automatic = true;
+	err = affinity_plan(a, c->root, c->run.cpus, c->run.drives,
+			    c->run.ndrives);
+	if (err)
+		return err;
+	if (c->svg) {
+		err = topology_draw(c);
+		if (err)
+			return err;
+	}
+	if (!c->json)
+		topology_print(&a->plan, stdout);
+	else if (topology_json(&a->plan, stdout))
+		return log_no_memory();
+	return 0;
+}
+
+int builtin_topology(int argc, char **argv)
+{
+	struct topology_command c = { .run.cpus = 1, .root = "" };
+	int err = topology_parse(&c, argc, argv);
+
+	if (!err && !c.help) {
+		err = topology_show(&c);
+		affinity_free(&c.run.affinity);
+	}
+	for (unsigned int i = 0; i < c.run.ndrives; i++)
+		drive_forget(&c.run.drives[i]);
+	return err ? EXIT_CANNOT_RUN : 0;
+}

@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Threads on the CPUs that were said or chosen; sourced by run.sh.  How CPUs are chosen is
+# tests/unit/test_placement.c's, nodes of memory are tests/system/numa.sh's.
+
+# cpus_of PID COMM: the CPUs that this thread may run on
+cpus_of() {
+	local task
+
+	for task in "/proc/$1/task"/*; do
+		[ "$(cat "$task/comm")" != "$2" ] || sed -n 's/^Cpus_allowed_list:\t//p' "$task/status"
+	done
+}
+
+# on_cpus NAME LINES "COMM CPUS"... -- OPTIONS...: a guest whose threads are there, before and after it
+# has done some I/O
+on_cpus() {
+	local lines=$2 wrong='' pair wants=()
+
+	wanted "$1" || return 0
+	shift 2
+	while [ "$1" != -- ]; do wants+=("$1"); shift; done
+	shift
+	if ! start spin "$@"; then
+		finish
+		fails "not READY"
+		return 0
+	fi
+	for pair in "${wants[@]}"; do
+		wrong+=$(same "CPUs of ${pair% *}" "${pair#* }" "$(cpus_of "$pid" "${pair% *}")")
+	done
+	wrong+=$(same "lines on stderr" "$lines" "$(wc -l <"$err")")
+	finish
+	[ "$status" -eq 143 ] || wrong+=" status $status, not 143."
+	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+}
+
+# As on a machine of two CPUs, whatever this one has.
+affinity_guests() {
+	local all=0-1 before
+
+	before=$(taskset -cp $$ | sed 's/.*: //')
+	if ! taskset -cp 0,1 $$ >/dev/null 2>&1 || [ "$(nproc)" -ne 2 ]; then
+		taskset -cp "$before" $$ >/dev/null
+		wanted "threads on CPUs" || return 0
+		skip "CPUs 0 and 1 are not to be had here"
+		return 0
+	fi
+	on_cpus "no affinity unless asked for" 0 "lkvm/vcpu0 $all" "lkvm/vda.q0 $all" "lkvm $all" -- --disk null:16M
+	on_cpus "one pinned, the others keep off" 0 "lkvm/vda.q0 1" "lkvm/vcpu0 0" "lkvm 0" -- --disk null:16M,iothread-cpus=1
+	on_cpus "both pinned, each by name" 0 "lkvm/vda.q0 0" "lkvm/vcpu0 1" -- \
+		--cpus 1,pin=1 --disk null:16M,iothread-cpus=0
+	on_cpus "by itself, and one line says so" 1 "lkvm/vda.q0 0" "lkvm/vcpu0 1" -- \
+		--affinity auto --disk null:16M
+	on_cpus "by itself around a pin" 1 "lkvm/vda.q0 1" "lkvm/vcpu0 0" -- \
+		--affinity auto --disk null:16M,iothread-cpus=1
+	on_cpus "--affinity off" 0 "lkvm/vcpu0 $all" -- --affinity off --disk null:16M
+	other_guest
+	taskset -cp "$before" $$ >/dev/null
+}
+
+# A second guest takes what the first has not, and gets it back when that is killed.
+other_guest() {
+	local first wrong=''
+
+	wanted "two guests take different CPUs" || return 0
+	start spin --affinity auto || wrong+=" first guest not READY."
+	first=$pid
+	wrong+=$(same "first guest's CPU" 0 "$(cpus_of "$first" lkvm/vcpu0)")
+	start spin --affinity auto || wrong+=" second guest not READY."
+	wrong+=$(same "second guest's CPU" 1 "$(cpus_of "$pid" lkvm/vcpu0)")
+	kill -KILL "$first"
+	wait "$first" 2>/dev/null || true
+	finish
+	start spin --affinity auto || wrong+=" third guest not READY."
+	wrong+=$(same "third guest's CPU" 0 "$(cpus_of "$pid" lkvm/vcpu0)")
+	finish
+	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+}
+
+wrong_affinity() {
+	refused "--affinity both" "--affinity both: give auto or off" -k "$payload" --affinity both
+	refused "CPU that does not exist" "--cpus 1,pin: this host has no CPU 4000; give some of" -k "$payload" --cpus 1,pin=4000
+	refused "no list of CPUs" "--cpus: pin 2-: no list" -k "$payload" --cpus 1,pin=2-
+	refused "more CPUs than vCPUs" "--cpus 1,pin: names 2 CPUs for 1 vCPUs" -k "$payload" --cpus 1,pin=0,1
+	refused "fewer CPUs than I/O threads" "iothread-cpus: names 1 CPUs for 2 I/O threads" -k "$payload" \
+		--disk null:16M,queues=2,iothread-cpus=0
+	refused "overlapping pins" "--cpus 1,pin: CPU 0 is that of vda.q0 already" -k "$payload" --cpus 1,pin=0 \
+		--disk null:16M,iothread-cpus=0
+	refused "more threads than CPUs" "--affinity auto: 64 I/O threads and 64 vCPUs are more than the .*give fewer" \
+		-k "$payload" --affinity auto --cpus 64 --disk null:16M,iothreads=64
+	if wanted "refused: CPU outside of the affinity of lkvm"; then
+		refused_by "--cpus 1,pin: CPU 1 is outside of the cpuset or affinity.*give some of 0" \
+			taskset -c 0 "$lkvm" run -k "$payload" --cpus 1,pin=1
+	fi
+	if wanted "refused: topology of no host"; then
+		refused_by "/nonexistent/sys/devices/system/cpu/online: No such file" "$lkvm" topology --sysfs /nonexistent
+	fi
+}
