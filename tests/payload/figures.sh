@@ -8,14 +8,6 @@ figures() {
 	binary_size
 }
 
-# measured NAME: as wanted(), for what a sanitizer changes: lkvm's own size
-measured() {
-	wanted "$1" || return 1
-	[ -n "$sanitizer" ] || return 0
-	skip "measures lkvm itself, of which $sanitizer is a part"
-	return 1
-}
-
 # RSS of all mappings but guest memory: the one of just the size of --mem.  Of what
 # else is writable and no file's, as a thread's stack, none may become a huge page,
 # which the host can give for the first byte that is touched.

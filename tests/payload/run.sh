@@ -109,6 +109,14 @@ try() {
 	judge "$expect" "$lines"
 }
 
+# measured NAME: as wanted(), for what a sanitizer changes: lkvm's size and speed
+measured() {
+	wanted "$1" || return 1
+	[ -n "$sanitizer" ] || return 0
+	skip "measures lkvm itself, of which $sanitizer is a part"
+	return 1
+}
+
 # wait_for FILE TEXT: up to 5 s until it holds the text
 wait_for() {
 	for _ in $(seq 100); do
