@@ -75,6 +75,7 @@ static bool has_param(const char *params, const char *name)
 static bool wants_messages(const struct run *run, const char *params)
 {
 	return run->verbose || has_param(params, "loglevel=") ||
+	       has_param(params, "quiet") ||
 	       has_param(params, "ignore_loglevel") || has_param(params, "debug");
 }
 
@@ -89,7 +90,7 @@ int run_make_cmdline(struct run *run)
 	if (!has_param(params, "console="))
 		words[n++] = arch_console_param;
 	if (run->command && !wants_messages(run, params))
-		words[n++] = "quiet";
+		words[n++] = "loglevel=1";	/* a panic is told all the same */
 	if (run->command && !has_param(params, "panic="))
 		words[n++] = "panic=-1";
 	if (run->command)

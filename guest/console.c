@@ -51,6 +51,12 @@ void console_set(const struct orders *o)
 	struct winsize size = { .ws_row = o->rows, .ws_col = o->columns };
 	struct termios mode;
 
+	/*
+	 * The session is this process's, as it outlives the command: the end of a
+	 * session's leader would hang up the terminal, and what it has not sent yet.
+	 */
+	setsid();
+	ioctl(STDOUT_FILENO, TIOCSCTTY, 1);
 	if (o->rows)
 		ioctl(STDOUT_FILENO, TIOCSWINSZ, &size);
 	if (tcgetattr(STDOUT_FILENO, &mode))
@@ -113,6 +119,7 @@ int console_feed(void)
 		give_up(errno, "no process for the command's input");
 	if (!pid) {
 		close(ends[0]);
+		setsid();	/* never in the background of the terminal */
 		feed(ends[1]);
 		_exit(0);
 	}

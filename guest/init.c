@@ -9,19 +9,16 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 extern char **environ;
 
-/* In the new process: a session with the console as its terminal, then the command. */
+/* In the new process. */
 static void become_command(const struct orders *o, int input, int failed)
 {
 	int err;
 
-	setsid();
-	ioctl(STDOUT_FILENO, TIOCSCTTY, 1);
 	if (input >= 0) {
 		dup2(input, STDIN_FILENO);
 		close(input);

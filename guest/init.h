@@ -49,6 +49,7 @@ void root_leave(void);
 /* console.c */
 /* Standard input, output and error are the console from here on. */
 void console_open(void);
+/* As the command wants it: its terminal, or a channel for its bytes. */
 void console_set(const struct orders *orders);
 /*
  * A process that takes fed input off the console.  Returns the end of a pipe where

@@ -77,11 +77,11 @@ find_kernel() {
 # The files of a module, dependencies first, by modprobe; none if it is built in.
 depends() { modprobe -d "$base" -S "$version" --show-depends "$1"; }
 
-# shellcheck disable=SC2046 # words
 add_module() {
 	depends "$1" > "$tmp/depends" 2> /dev/null ||
 		die "--modules: kernel $version has no module $1; see find $base/lib/modules/$version -name '*.ko*'"
-	for file in $(sed -n 's/^insmod \([^ ]*\).*/\1/p' "$tmp/depends"); do
+	sed -n 's/^insmod \(.*\.ko[.a-z]*\).*/\1/p' "$tmp/depends" > "$tmp/files"
+	while read -r file; do
 		name=${file##*/} name=${name%.ko*}.ko
 		! grep -qxF "$name" "$root/modules.list" || continue
 		case $file in
@@ -91,7 +91,7 @@ add_module() {
 		*)     cat "$file" ;;
 		esac > "$root/modules/$name"
 		echo "$name" >> "$root/modules.list"
-	done
+	done < "$tmp/files"
 }
 
 add_program() {

@@ -157,10 +157,12 @@ same() { [ "$2" = "$3" ] || echo " $1: $3, not $2."; }
 source tests/payload/guests.sh
 source tests/payload/host.sh
 source tests/payload/affinity.sh
+source tests/payload/kill.sh
 source tests/payload/ring3.sh
 source tests/payload/wrong.sh
 source tests/payload/figures.sh
 source tests/payload/create.sh
+source tests/payload/mkinitrd.sh
 
 # Why no payload can run here; empty if it can.
 kvm_missing() {
@@ -175,6 +177,8 @@ kvm_missing() {
 
 mkdir -p "$logs"
 creating
+mkinitrd_right
+mkinitrd_wrong
 missing=$(kvm_missing)
 if [ -n "$missing" ]; then
 	name="payload guests"
@@ -184,6 +188,7 @@ else
 	machine_guests
 	disk_guests
 	ending_guests
+	kill_guests
 	host_guests
 	limit_guests
 	affinity_guests

@@ -128,6 +128,43 @@ test_end_timeout_and_signal() {
 	check $got = 143
 }
 
+# in_guest STATUS [OPTION...] -- COMMAND...: run it in a guest, as tests.sh has it
+in_guest() {
+	want=$1 got=0; shift
+	"$lkvm" run -k "$linux" -i "$dir/command.cpio" -m 256M --timeout $limit "$@" \
+		< "${input-/dev/null}" > "$log" 2> "$log.err" || got=$?
+	[ $got -eq "$want" ] || fail "exit status $got, not $want: $(tail -n 1 "$log.err")"
+}
+told() { grep -qF -- "$1" "$log.err" || fail "no \"$1\", but: $(tail -n 3 "$log.err")"; }
+test_command_arguments() {
+	# shellcheck disable=SC2016 # the guest's shell
+	in_guest 42 -- sh -c 'for a; do echo "[$a]"; done; exit 42' sh 'a b' '' '"q"' "it's" 'ä€' '$HOME *'
+	[ "$(cat "$log")" = "$(printf '[%s]\n' 'a b' '' '"q"' "it's" 'ä€' '$HOME *')" ] || fail "printed: $(cat "$log")"
+	check ! -s "$log.err"
+}
+test_command_input() {
+	head -c 1000 /dev/urandom > "$log.in"
+	input=$log.in
+	in_guest 0 -- cat
+	check "$(sum "$log")" = "$(sum "$log.in")"
+}
+test_command_ends() {
+	# shellcheck disable=SC2016 # the guest's shell
+	in_guest 137 -- sh -c 'kill -9 $$'
+	told 'sh was killed in the guest by signal 9'
+	in_guest 125 -- no/such/program
+	told 'no/such/program was not run'
+	grep -q 'no/such/program.*lkvm mkinitrd' "$log" || fail "no remedy: $(cat "$log")"
+	in_guest 127 -- sh -c 'echo c > /proc/sysrq-trigger; sleep 1000'
+	told 'the guest kernel panicked'
+}
+test_command_root() {
+	cp "$dir/command.img" /scratch/root.img
+	before=$(sum /scratch/root.img)
+	in_guest 3 -d /scratch/root.img,ro --root=/dev/vda,ro -- sh -c 'touch /tmp/x && { touch /file || exit 3; } 2> /dev/null'
+	check "$(sum /scratch/root.img)" = "$before"
+}
+
 test_cpu_hotplug() {
 	guest 0 hotplug,mq -c 3 -d null:64M,queues=3
 	has without=0,2 without=0-1 online=0-2 queues=3 firing=3 end

@@ -43,6 +43,8 @@ make_initrd() {
 }
 make_initrd "$dir/guest.cpio"
 make_initrd "$dir/fio.cpio" --tree "$dir/fio"
+"$scripts/mkinitrd.sh" -o "$dir/command.cpio" --busybox "$busybox" --modules "$linux" ext4
+"$scripts/mkdisk.sh" "$dir/command.img" 64M --busybox "$busybox"
 "$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --program "$busybox" --file /dev/null:/is-root
 "$scripts/mkdisk.sh" "$dir/scratch.img" 512M --program "$busybox"
 
@@ -76,9 +78,9 @@ pattern=${1-}
 {
 	tested sparse sources
 	tested power9_host_refused power9
-	"$scripts/ppchost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 700 -- \
+	"$scripts/ppchost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 800 -- \
 		env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" TOOLS="$tools" \
-		DEADLINE=$(($(date +%s) + ${LIMIT-600})) /bin/sh "$here/power-tests.sh" "$@"
+		DEADLINE=$(($(date +%s) + ${LIMIT-700})) /bin/sh "$here/power-tests.sh" "$@"
 } |
 	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
 

@@ -31,14 +31,18 @@ make_initrd() {
 make_initrd "$dir/cloud.cpio" "$cloud"
 make_initrd "$dir/generic.cpio" "$generic" ext4
 make_initrd "$dir/tools.cpio" "$cloud" xfs --program /sbin/mkfs.ext4 /sbin/mkfs.xfs /sbin/fstrim /sbin/blkdiscard
+"$lkvm" mkinitrd -o "$dir/command.cpio" --busybox --modules "$cloud"
+"$lkvm" mkinitrd -o "$dir/busybox.cpio.gz" --busybox
+"$scripts/mkdisk.sh" "$dir/command.img" 64M --busybox
+sed -n '/^#!\/bin\/sh/,/^```/{/^```/!p}' "$top/docs/ci.md" > "$dir/ci.sh"
 "$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --program busybox --file /dev/null:/is-root
 "$scripts/mkdisk.sh" "$dir/scratch.img" 1G --program busybox
 
 # TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
-"$scripts/emuhost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 840 --retries 4 -- \
-	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-720})) "$here/tests.sh" "$@" |
+"$scripts/emuhost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 1040 --retries 4 -- \
+	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-920})) "$here/tests.sh" "$@" |
 	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
 
 count() { grep -c "$1" "$dir/results" || :; }

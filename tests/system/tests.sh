@@ -43,11 +43,12 @@ emulator_fault() {
 	[ "$1" = 127 ] && grep -q 'PANIC: double fault' "$log" && grep -q 'RIP: 0010:entry_SYSCALL_64+0x0/' "$log"
 }
 
-guest() {
+# expect STATUS FUNCTION ARGUMENT...: what FUNCTION starts ends with this status
+expect() {
 	local want=$1 got try; shift
 	for try in 1 2; do
 		got=0
-		start "$@"
+		"$@"
 		wait "$pid" || got=$?
 		[ $got -ne "$want" ] || return 0
 		# The emulator may have lost an interrupt: once more, and count it.
@@ -60,6 +61,21 @@ guest() {
 	done
 	fail "exit status $got, not $want: $(tail -qn 1 "$log.err")"
 }
+
+guest() { expect "$1" start "${@:2}"; }
+
+# in_guest STATUS [OPTION...] -- COMMAND...: run it in a guest.  $input is what it reads.
+initrd_option=(-i "$dir/command.cpio") input=/dev/null
+start_command() {
+	timeout -k 5 $((limit + 10)) "$lkvm" run -k "$kernel" "${initrd_option[@]}" -m 512M --timeout $limit "$@" \
+		< "$input" > "$log" 2> "$log.err" &
+	pid=$!
+}
+in_guest() { expect "$1" start_command "${@:2}"; }
+# told TEXT: lkvm itself has said so
+told() { grep -qF -- "$1" "$log.err" || fail "no \"$1\", but: $(tail -n 3 "$log.err")"; }
+# printed TEXT: this is all of what the guest has printed
+printed() { [ "$(cat "$log")" = "$1" ] || fail "printed: $(head -n 20 "$log")"; }
 
 # ready [OPTION...]: a guest that stays; on return it is up and its init waits,
 # after other $tasks.
@@ -123,6 +139,99 @@ test_end_timeout() {
 	local begin=$SECONDS
 	guest 124 ready --timeout 5
 	check $((SECONDS - begin)) -le 12
+}
+
+# --- commands in guests ----------------------------------------------------
+
+test_command_arguments() {
+	local arguments=('a b' '' '"q"' "it's" 'ä€' $'two\nlines' '$HOME * \' $'tab\t' --)
+	in_guest 42 -d null:64M -- sh -c 'for a; do echo "[$a]"; done; [ -b /dev/vda ] && exit 42' sh "${arguments[@]}"
+	printed "$(printf '[%s]\n' "${arguments[@]}")"
+	check ! -s "$log.err"
+}
+# All bytes of a pipe get through, its end as well, and those of the answer.
+test_command_input() {
+	head -c 3000 /dev/urandom > "$log.in"
+	input=$log.in
+	in_guest 0 -- sh -c 'cat; echo end; tty; echo tty > /dev/tty'
+	cmp "$log" <(cat "$log.in" && printf 'end\nnot a tty\ntty\n') || fail "not as it was sent"
+}
+test_command_killed() {
+	in_guest 137 -- sh -c 'kill -9 $$'
+	told 'sh was killed in the guest by signal 9'
+}
+test_command_high_status() {
+	in_guest 200 -- sh -c 'sleep 1000 & exit 200'
+	told 'status 200 is that of sh in the guest'
+}
+test_command_not_there() {
+	in_guest 125 -- no/such/program
+	told 'no/such/program was not run'
+	grep -q 'no/such/program.*lkvm mkinitrd' "$log" || fail "no remedy: $(cat "$log")"
+}
+test_command_powers_off() {
+	in_guest 126 -- poweroff -f
+	told 'the guest powered off before poweroff had ended'
+}
+# Written, unmounted in order, and whole.
+test_command_root() {
+	cp --sparse=always "$dir/command.img" /scratch/root.img
+	in_guest 7 -d /scratch/root.img --root=/dev/vda -- sh -c 'echo written > /file; [ ! -e /lkvm ] && exit 7'
+	/sbin/e2fsck -fn /scratch/root.img > "$log.fsck" 2>&1 || fail "e2fsck: $(tail -n 1 "$log.fsck")"
+	check "$(/sbin/debugfs -R 'cat /file' /scratch/root.img 2> /dev/null)" = written
+}
+test_command_root_readonly() {
+	local before
+	cp --sparse=always "$dir/command.img" /scratch/root.img
+	before=$(sum /scratch/root.img)
+	in_guest 3 -d /scratch/root.img,ro --root=/dev/vda,ro -- sh -c 'touch /tmp/x && { touch /file || exit 3; } 2> /dev/null'
+	check "$(sum /scratch/root.img)" = "$before"
+}
+test_command_root_not_there() {
+	in_guest 125 -d null:64M --root=/dev/vdb -- true
+	grep -q 'root=/dev/vdb: there is no such disk' "$log" || fail "said: $(cat "$log")"
+}
+# Without an initrd, the driver of the disk is not there, and this is said.
+test_command_without_initrd() {
+	initrd_option=()
+	in_guest 125 -d null:64M --root=/dev/vda -- true
+	grep -q "virtio_pci.*lkvm mkinitrd.*--modules /lib/modules/$(cat "$cloud/version")" "$log" || fail "said: $(cat "$log")"
+}
+# A panic that no driver tells of: the banner, then a reset; or, if asked for, a hang.
+panic='echo c > /proc/sysrq-trigger; sleep 1000'
+test_command_panic_without_driver() {
+	initrd_option=(-i "$dir/busybox.cpio.gz")
+	in_guest 127 -- sh -c "$panic"
+}
+test_command_panic_that_hangs() {
+	initrd_option=(-i "$dir/busybox.cpio.gz")
+	in_guest 124 --timeout 20 -p panic=0 -- sh -c "$panic"
+	told 'its kernel had panicked'
+	told 'the guest last printed:'
+}
+
+# The script of docs/ci.md: what each status means.
+ci() {
+	PATH=$(dirname "$lkvm"):$PATH KERNEL=$kernel INITRD=$dir/command.cpio LIMIT=$ci_limit \
+		timeout -k 5 $((limit + 10)) sh "$dir/ci.sh" "$@" > "$log" 2> "$log.err" &
+	pid=$!
+}
+# verdict STATUS TEXT COMMAND...
+verdict() {
+	local status=$1 text=$2; shift 2
+	expect "$status" ci "$@"
+	check "$(tail -n 1 "$log")" = "$text"
+}
+test_command_ci_script() {
+	local ci_limit=$limit
+	verdict 0 success true
+	verdict 42 'failure: 42' sh -c 'exit 42'
+	verdict 127 panic sh -c "$panic"
+	ci_limit=20
+	verdict 124 hang sh -c 'echo last words; sleep 1000'
+	told 'the guest last printed: last words'
+	kernel=/dev/null
+	verdict 125 'not run' true
 }
 
 # One guest that stays serves for what is seen from outside while it runs.

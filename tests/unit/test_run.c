@@ -115,14 +115,15 @@ static const struct {
 } cmdlines[] = {
 	{ NULL, false, false, "", "" },
 	{ "a  b=\"c d\"", false, false, "a  b=\"c d\" ", "" },
-	{ "a", false, true, "a ", " quiet panic=-1 rdinit=/lkvm/init" },
-	{ NULL, false, true, "", " quiet panic=-1 rdinit=/lkvm/init" },
+	{ "a", false, true, "a ", " loglevel=1 panic=-1 rdinit=/lkvm/init" },
+	{ NULL, false, true, "", " loglevel=1 panic=-1 rdinit=/lkvm/init" },
 	{ NULL, true, true, "", " panic=-1 rdinit=/lkvm/init" },
-	{ "panic=0", false, true, "panic=0 ", " quiet rdinit=/lkvm/init" },
-	{ "xpanic=0", false, true, "xpanic=0 ", " quiet panic=-1 rdinit=/lkvm/init" },
+	{ "panic=0", false, true, "panic=0 ", " loglevel=1 rdinit=/lkvm/init" },
+	{ "xpanic=0", false, true, "xpanic=0 ", " loglevel=1 panic=-1 rdinit=/lkvm/init" },
 	{ "loglevel=7", false, true, "loglevel=7 ", " panic=-1 rdinit=/lkvm/init" },
 	{ "x debug y", false, true, "x debug y ", " panic=-1 rdinit=/lkvm/init" },
-	{ "debugger", false, true, "debugger ", " quiet panic=-1 rdinit=/lkvm/init" },
+	{ "quiet", false, true, "quiet ", " panic=-1 rdinit=/lkvm/init" },
+	{ "debugger", false, true, "debugger ", " loglevel=1 panic=-1 rdinit=/lkvm/init" },
 	{ "ignore_loglevel", false, true, "ignore_loglevel ", " panic=-1 rdinit=/lkvm/init" },
 };
 

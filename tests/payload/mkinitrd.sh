@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# lkvm mkinitrd: what is in the archive, and what wrong use is told; sourced by run.sh.
+
+mkinitrd_refused() {
+	wanted "mkinitrd refused: $1" || return 0
+	refused_by "mkinitrd: $2" "$lkvm" mkinitrd "${@:3}"
+}
+
+mkinitrd_wrong() {
+	local here=$dir/mkinitrd
+
+	rm -rf "$here"
+	mkdir -p "$here/two/lib/modules/a" "$here/two/lib/modules/b" "$here/odd/kernel"
+	mkinitrd_refused "nothing" "nothing to put into it; see lkvm mkinitrd --help"
+	mkinitrd_refused "unknown option" "unknown option --frob; see" --frob
+	mkinitrd_refused "stray word" "unexpected argument word; see" -o x.cpio word
+	mkinitrd_refused "value missing" "a value is missing behind --program; see" --program
+	mkinitrd_refused "no modules" "--modules $here: no modules there; give /lib/modules/VERSION" --modules "$here"
+	mkinitrd_refused "two kernels" "--modules $here/two: it has several kernels; give one of them: .*/a .*/b" --modules "$here/two"
+	mkinitrd_refused "odd kernel" "--modules $here/odd: .*as modprobe wants it" --modules "$here/odd"
+	mkinitrd_refused "no program" "--program nosuch: not found in .PATH; give its path" --program nosuch
+	mkinitrd_refused "no file" "--program ./nosuch: no such file" --program ./nosuch
+	mkinitrd_refused "no executable" "--program /etc/passwd: cannot be executed; .*chmod" --program /etc/passwd
+	mkinitrd_refused "file without destination" "--file a: give SOURCE:DESTINATION" --file a
+	mkinitrd_refused "missing file" "--file /nosuch: no such file" --file /nosuch:/a
+	mkinitrd_refused "missing tree" "--tree /nosuch: no such directory" --tree /nosuch
+	mkinitrd_refused "output nowhere" "--output /nosuch/x: cannot be written; give" -o /nosuch/x --program sh
+	mkinitrd_refused "directory that is there" "--directory $dir: is there already; give a new one" --directory "$dir" --program sh
+	mkinitrd_refused "directory and output" "--directory $here/d: makes no archive; leave out --output" --directory "$here/d" -o x --program sh
+}
+
+# unpacked OPTION...: what such an archive has, in $here/root
+unpacked() {
+	rm -rf "$here/root"
+	mkdir -p "$here/root"
+	"$lkvm" mkinitrd -o "$here/initrd.cpio" "$@" >"$out" 2>"$err" &&
+		cpio -idm --quiet -D "$here/root" <"$here/initrd.cpio"
+}
+
+mkinitrd_right() {
+	local here=$dir/mkinitrd kernel=build/cache/linux-cloud-amd64 wrong
+
+	mkdir -p "$here"
+	if wanted "mkinitrd: a program runs with the libraries that came along"; then
+		printf 'a  b' >"$here/src file"
+		wrong=
+		unpacked --program ls "$(command -v cat)" --file "$here/src file:/etc/some/file" || wrong+="failed."
+		wrong+=$(same "file" "$(cat "$here/src file")" "$(cat "$here/root/etc/some/file")")
+		if [ "$(id -u)" -eq 0 ]; then
+			wrong+=$(same "in a chroot" "$(printf 'file\na  b')" "$(chroot "$here/root" /bin/ls /etc/some; chroot "$here/root" /bin/cat /etc/some/file)")
+		fi
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
+	if wanted "mkinitrd: busybox has its links, and nothing writes through them"; then
+		wrong=
+		unpacked --busybox --program sh --file "$dir/run-me:/bin/cat" 2>/dev/null && wrong+=" a missing file was taken."
+		unpacked --busybox --program ls || wrong+=" failed."
+		cmp -s "$(command -v busybox)" "$here/root/bin/busybox" || wrong+=" busybox is another."
+		[ "$(readlink "$here/root/bin/true")" = /bin/busybox ] || wrong+=" no link true."
+		[ ! -L "$here/root/bin/ls" ] || wrong+=" ls is not the one asked for."
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
+	if wanted "mkinitrd: modules in the order to load them"; then
+		if [ ! -e "$kernel/version" ]; then
+			skip "no $kernel (scripts/kernel.sh cloud-amd64 fetches it)"
+			return
+		fi
+		wrong=
+		unpacked --modules "$kernel" xfs || wrong+=" failed."
+		wrong+=$(same "list" "yes" "$(awk '{ at[$1] = NR } END {
+			if (at["virtio_ring.ko"] < at["virtio_pci.ko"] && at["virtio_pci.ko"] && at["virtio_blk.ko"] &&
+			    at["pvpanic.ko"] < at["pvpanic-mmio.ko"] && at["pvpanic.ko"] && at["libcrc32c.ko"] < at["xfs.ko"]) print "yes" }' \
+			"$here/root/modules.list")")
+		wrong+=$(same "files" "$(sort "$here/root/modules.list")" "$(ls "$here/root/modules" | LC_ALL=C sort)")
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+		mkinitrd_refused "no such module" "--modules: kernel .* has no module nosuch; see find" --modules "$kernel" nosuch
+	fi
+}
