@@ -100,6 +100,7 @@ LIBS += $(LIBS.$(ARCH))
 ifneq ($(and $(filter powerpc,$(ARCH)),$(CROSS_COMPILE)),)
 CROSS_ROOT := build/cache/ppc64el
 FLAGS.powerpc += -isystem $(CROSS_ROOT)/usr/include
+FLAGS.powerpc += -isystem $(CROSS_ROOT)/usr/include/powerpc64le-linux-gnu
 FLAGS.powerpc += -L$(CROSS_ROOT)/usr/lib/powerpc64le-linux-gnu
 # What sparse would take from the compiler if it were this machine's.
 SPARSE_FLAGS.powerpc := --arch=powerpc64 -mlittle-endian -D__LITTLE_ENDIAN__
@@ -160,7 +161,7 @@ $(OUT)/guest/embed.o: guest/embed.S $(OUT)/guest/init scripts/mkinitrd.sh
 	$(Q)$(CROSS_COMPILE)$(CC) -Wa,-I$(OUT)/guest -c -o $@ $<
 
 ifdef CROSS_ROOT
-$(CROSS_ROOT):
+$(CROSS_ROOT): scripts/cross.sh
 	$(Q)scripts/cross.sh >/dev/null
 
 $(MUSL_ROOT):

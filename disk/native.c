@@ -7,6 +7,7 @@
  */
 #include "disk/aio_context.h"
 #include "log.h"
+#include "probes.h"
 #include <errno.h>
 #include <string.h>
 
@@ -106,6 +107,7 @@ static void native_submitted(struct native_context *nc, unsigned int n)
 	unsigned int heard = 0;
 
 	counter_add(&ctx->stats.submitted, n);
+	probe_submit(aio_native.name, n);
 	ctx->inflight += n;
 	for (unsigned int i = 0; i < n; i++)
 		heard += ctx->pending[i]->u.c.flags;	/* AIO_SIGNAL or 0 */

@@ -9,6 +9,7 @@
 #include "disk/backend.h"
 #include "kvm/iothread.h"
 #include "log.h"
+#include "probes.h"
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,6 +122,7 @@ static void null_flush(struct iothread_client *c)
 	nq->n = 0;
 	counter_add(&nq->stats.submits, 1);
 	counter_add(&nq->stats.submitted, n);
+	probe_submit(disk_null_ops.name, n);
 	for (i = 0; i < n; i++)
 		disk_done(batch[i], 0);
 }

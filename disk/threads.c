@@ -12,6 +12,7 @@
  */
 #include "disk/aio_context.h"
 #include "log.h"
+#include "probes.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -173,6 +174,7 @@ static void threads_submit(struct threads_context *tc)
 	ctx->inflight += n;
 	counter_add(&ctx->stats.submits, 1);
 	counter_add(&ctx->stats.submitted, n);
+	probe_submit(aio_threads.name, n);
 }
 
 static bool threads_run(struct iothread_client *c)

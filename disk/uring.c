@@ -10,6 +10,7 @@
  */
 #include "disk/aio_context.h"
 #include "log.h"
+#include "probes.h"
 #include <errno.h>
 #include <string.h>
 #ifdef __CHECKER__	/* <linux/fs.h> says it again, in other words */
@@ -139,6 +140,7 @@ static void uring_submit(struct uring_context *uc)
 		}
 		ctx->inflight += (unsigned int)n;
 		counter_add(&ctx->stats.submitted, (u64)n);
+		probe_submit(aio_uring.name, n);
 		uring_fill(uc);
 	}
 	ctx->full = ctx->npending;

@@ -12,6 +12,7 @@
 #include "kvm/event.h"
 #include "kvm/thread.h"
 #include "log.h"
+#include "probes.h"
 #include <assert.h>
 #include <errno.h>
 #include <pthread.h>
@@ -243,6 +244,7 @@ static bool iothread_poll(struct iothread *t)
 	if (!always && (!t->poll_ns || iothread_rests(t)))
 		return false;
 	counter_add(&t->stats.polls, 1);
+	probe_poll_start(t->name, t->poll_ns);
 	start = last = now = now_ns();
 	while (!worked && !read_once(&t->attention) &&
 	       (always || now - start < t->poll_ns)) {
@@ -253,6 +255,7 @@ static bool iothread_poll(struct iothread *t)
 			iothread_preempted(t, now, now - last);
 		last = now;
 	}
+	probe_poll_end(t->name, worked);
 	if (worked) {
 		counter_add(&t->stats.polls_found, 1);
 		counter_add(&t->stats.poll_found_ns, now - start);
@@ -324,6 +327,13 @@ static int iothread_sleep(struct iothread *t, struct epoll_event *events)
 			  (int)(patience / 1000000) + 1);
 }
 
+static void iothread_woken(const struct iothread *t, struct iothread_client *c)
+{
+	counter_add(&c->wakeups, 1);
+	if (c->name)
+		probe_kick(c->name, c->index, t->name);
+}
+
 static void iothread_wait(struct iothread *t)
 {
 	struct epoll_event events[EVENTS_PER_WAIT];
@@ -336,7 +346,7 @@ static void iothread_wait(struct iothread *t)
 		struct iothread_client *c = events[i].data.ptr;
 
 		if (c)
-			counter_add(&c->wakeups, 1);
+			iothread_woken(t, c);
 	}
 	end = now_ns();
 	counter_add(&t->stats.wait_ns, end - start);

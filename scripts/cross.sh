@@ -19,7 +19,7 @@ die() { echo "cross.sh: $*" >&2; exit 1; }
 case ${1-build} in
 build)
 	dir=$top/build/cache/ppc64el
-	packages='libaio-dev libaio1 libfdt-dev libfdt1 liburing-dev liburing2 libjansson-dev libjansson4 busybox-static' ;;
+	packages='libaio-dev libaio1 libfdt-dev libfdt1 liburing-dev liburing2 libjansson-dev libjansson4 systemtap-sdt-dev busybox-static' ;;
 musl)
 	dir=$top/build/cache/ppc64el-musl
 	packages=musl-dev ;;
@@ -33,8 +33,9 @@ apt() { "$top/scripts/apt-arch.sh" ppc64el "$@" >&2; }
 # shellcheck disable=SC2086 # words
 download() { (cd "$tmp" && apt apt-get -qq download $packages); }
 
-# A whole tree is only ever renamed into place, so what is there is complete.
-if [ ! -e "$dir" ]; then
+# A whole tree is only ever renamed into place, so what is there is complete; it
+# says of which packages.
+if [ "$(cat "$dir/packages" 2> /dev/null)" != "$packages" ]; then
 	mkdir -p "$top/build/cache"
 	tmp=$(mktemp -d "$dir.XXXXXX")
 	trap 'rm -rf "$tmp"' EXIT
@@ -49,6 +50,10 @@ if [ ! -e "$dir" ]; then
 		dpkg -x "$package" "$tmp"
 		rm "$package"
 	done
+	echo "$packages" > "$tmp/packages"
+	[ ! -e "$dir" ] || { mkdir "$tmp/old" && mv "$dir" "$tmp/old"; }
 	mv "$tmp" "$dir"
+	rm -rf "$dir/old"
 fi
+touch "$dir"	# for make: as new as this script
 echo "$dir"

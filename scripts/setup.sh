@@ -14,6 +14,7 @@ die() { echo "setup.sh: $*" >&2; exit 1; }
 build='
 gcc make pkg-config libc6-dev: to compile
 libaio-dev liburing-dev libjansson-dev: Linux AIO and io_uring for disks, JSON for --stats
+systemtap-sdt-dev: probes that perf and bpftrace can watch
 acpica-tools: iasl compiles the ACPI tables
 musl-dev: a small C library for the program that guests run first'
 emulate='
@@ -31,6 +32,7 @@ libfdt-dev device-tree-compiler: to build and check the device tree of POWER mac
 clang libclang-rt-dev: to fuzz the rings
 gcovr: to see which lines the unit tests run
 strace: to count system calls
+bpftrace: to watch probes
 xfsprogs: to make and check xfs images'
 [ "$(uname -m)" != ppc64le ] || build="$build
 libfdt-dev: the device tree of guests"

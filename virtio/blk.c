@@ -61,6 +61,8 @@ blk_complete(struct blk_request *req, u8 status, u32 written)
 	if (status != VIRTIO_BLK_S_OK)
 		counter_add(&q->stats.errors, 1);
 	blk_count_latency(q, iothread_now(q->thread) - req->start);
+	probe_complete(q->client.name, q->client.index, req->disk.tag, status,
+		       written, req->start);
 	write_once(req->status, status);
 	if (written == req->writable)
 		written++;
@@ -92,11 +94,11 @@ static void blk_read(struct blk_request *req, u64 sector,
 
 	counter_add(&q->stats.reads, 1);
 	if (!blk_range_ok(q->blk, sector, len)) {
-		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
+		blk_end(req, VIRTIO_BLK_S_IOERR, 0);
 		return;
 	}
 	if (!len) {
-		blk_complete(req, VIRTIO_BLK_S_OK, 0);
+		blk_end(req, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
 	counter_add(&q->stats.read_bytes, len);
@@ -113,11 +115,11 @@ static void blk_write(struct blk_request *req, u64 sector,
 	counter_add(&q->stats.writes, 1);
 	/* 5.2.6.2: a read-only device fails writes, and changes nothing. */
 	if (q->blk->readonly || !blk_range_ok(q->blk, sector, len)) {
-		blk_complete(req, VIRTIO_BLK_S_IOERR, 0);
+		blk_end(req, VIRTIO_BLK_S_IOERR, 0);
 		return;
 	}
 	if (!len) {
-		blk_complete(req, VIRTIO_BLK_S_OK, 0);
+		blk_end(req, VIRTIO_BLK_S_OK, 0);
 		return;
 	}
 	counter_add(&q->stats.written_bytes, len);
@@ -138,7 +140,7 @@ static void blk_flush(struct blk_request *req)
 	if (err)
 		blk_failed(req, err);
 	else
-		disk_stage(req->queue->disk_queue, &req->disk);
+		blk_hand_over(req);
 }
 
 /*
@@ -190,10 +192,13 @@ blk_take(struct blk_queue *q, u64 now)
 	req->disk.iov = req->disk.iov_end - q->depth;
 	req->start = now;
 	got = virtqueue_pop(&q->vq, &req->chain, req->disk.iov, q->depth);
-	if (got > 0)
+	if (got > 0) {
+		probe_pop(q->client.name, q->client.index, req->disk.tag,
+			  req->chain.id, now);
 		malformed = blk_handle(req);
-	else if (got < 0)
+	} else if (got < 0) {
 		malformed = q->vq.error;
+	}
 	if (got > 0 && !malformed)
 		return true;
 	blk_request_put(q, req);
@@ -363,6 +368,7 @@ static void blk_interrupt(struct blk_queue *q)
 {
 	struct virtio_device *dev = &q->blk->dev;
 	u64 delay = blk_irq_delay(q);
+	bool sent;
 
 	if (delay && !q->irq.since) {
 		q->irq.since = iothread_now(q->thread);
@@ -371,10 +377,9 @@ static void blk_interrupt(struct blk_queue *q)
 	if (delay && iothread_now(q->thread) - q->irq.since < delay)
 		return;
 	q->irq.wanted = false;
-	if (dev->transport->queue_interrupt(dev, blk_queue_index(q)))
-		counter_add(&q->stats.interrupts, 1);
-	else
-		counter_add(&q->stats.suppressed, 1);
+	sent = dev->transport->queue_interrupt(dev, blk_queue_index(q));
+	counter_add(sent ? &q->stats.interrupts : &q->stats.suppressed, 1);
+	probe_interrupt(q->client.name, q->client.index, sent);
 }
 
 static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
@@ -404,6 +409,8 @@ static void blk_publish_used(struct blk_queue *q)
 		blk_learn_pace(q);	/* before the driver brings more */
 	if (q->blk->irq_delay_auto)
 		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
+	probe_publish(q->client.name, q->client.index,
+		      virtqueue_unpublished(&q->vq));
 	if (!virtqueue_publish(&q->vq) || q->irq.wanted) {
 		counter_add(&q->stats.suppressed, 1);
 	} else {

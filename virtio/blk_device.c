@@ -247,6 +247,8 @@ static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
 		q->share.limit = &blk->limit;
 	q->client.ops = &virtio_blk_queue_ops;
 	q->client.fd = blk->dev.queues[index].kick_fd;
+	q->client.index = index;
+	q->client.name = params->name;
 	sem_init(&q->drained, 0, 0);
 	err = blk_queue_alloc(q, params->queue_size);
 	if (err)

@@ -150,7 +150,7 @@ static void blk_retry_one(struct blk_request *req)
 	}
 	if (req->disk.op <= DISK_WRITE)
 		blk_skip_done(&req->disk);
-	disk_stage(req->queue->disk_queue, &req->disk);
+	blk_hand_over(req);
 }
 
 void blk_retry(struct blk_queue *q)

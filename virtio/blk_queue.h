@@ -9,6 +9,7 @@
 #include "barrier.h"
 #include "disk/disk.h"
 #include "kvm/iothread.h"
+#include "probes.h"
 #include "virtio/blk.h"
 #include "virtio/blk_buffers.h"
 #include "virtio/device.h"
@@ -139,11 +140,22 @@ static inline void blk_prepare(struct blk_request *req, enum disk_op op,
 	req->disk.niov = data->n;
 }
 
-static inline void blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
-			     const struct buffers *data, u64 len)
+static inline __attribute__((always_inline)) void
+blk_hand_over(struct blk_request *req)
+{
+	struct blk_queue *q = req->queue;
+
+	probe_stage(q->client.name, q->client.index, req->disk.tag,
+		    req->disk.op, req->disk.offset, req->disk.len);
+	disk_stage(q->disk_queue, &req->disk);
+}
+
+static inline __attribute__((always_inline)) void
+blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
+	  const struct buffers *data, u64 len)
 {
 	blk_prepare(req, op, offset, data, len);
-	disk_stage(req->queue->disk_queue, &req->disk);
+	blk_hand_over(req);
 }
 
 static inline bool blk_range_ok(const struct virtio_blk *blk, u64 sector, u64 len)
@@ -154,7 +166,7 @@ static inline bool blk_range_ok(const struct virtio_blk *blk, u64 sector, u64 le
 
 static inline unsigned int blk_queue_index(const struct blk_queue *q)
 {
-	return (unsigned int)(q - q->blk->queues);
+	return q->client.index;
 }
 
 #endif

@@ -44,6 +44,8 @@ struct iothread_ops {
 struct iothread_client {
 	const struct iothread_ops *ops;
 	int fd;			/* eventfd that wakes the thread for it, or -1 */
+	unsigned int index;	/* for probes: which queue ... */
+	const char *name;	/* ... of which disk; NULL: it is none */
 	u64 patience;		/* the client's: ns to sleep at most, 0: any time */
 	bool resting;		/* the client's: it wants no polling meanwhile */
 	u64 wakeups;		/* by its fd; written by the thread alone */

@@ -163,6 +163,7 @@ source tests/payload/wrong.sh
 source tests/payload/figures.sh
 source tests/payload/create.sh
 source tests/payload/mkinitrd.sh
+source tests/payload/tracing.sh
 
 # Why no payload can run here; empty if it can.
 kvm_missing() {
@@ -179,6 +180,7 @@ mkdir -p "$logs"
 creating
 mkinitrd_right
 mkinitrd_wrong
+probe_notes
 missing=$(kvm_missing)
 if [ -n "$missing" ]; then
 	name="payload guests"
@@ -192,6 +194,7 @@ else
 	host_guests
 	limit_guests
 	affinity_guests
+	tracing_guests
 	ring3_guests
 	wrong_files
 	wrong_options
