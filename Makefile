@@ -57,15 +57,12 @@ LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/regs.o virtio/pci.o virti
 LIB_OBJS += virtio/mmio.o
 LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
-LIB_OBJS += kvm/exit_device.o
+LIB_OBJS += kvm/exit_device.o kvm/thread.o
+LIB_OBJS += cpulist.o topology.o topology_device.o topology_report.o topology_svg.o
+LIB_OBJS += placement.o placement_text.o claims.o affinity.o
 LIB_OBJS += cpio.o guest_archive.o run_end.o
-LIB_OBJS += drive.o stats.o options.o spelling.o log.o
-LIB_OBJS += cpulist.o topology.o topology_device.o
-LIB_OBJS += placement.o placement_text.o
-LIB_OBJS += topology_report.o topology_svg.o
-LIB_OBJS += claims.o
-LIB_OBJS += kvm/thread.o
-LIB_OBJS += affinity.o
+LIB_OBJS += control.o control_socket.o control_client.o
+LIB_OBJS += drive.o stats.o json_text.o options.o spelling.o log.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
@@ -78,10 +75,10 @@ LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o builtin-create.o
-MAIN_OBJS += builtin-check-host.o builtin-mkinitrd.o builtin-version.o builtin-help.o
-MAIN_OBJS += guest/embed.o
-MAIN_OBJS += builtin-topology.o
+MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o control_requests.o
+MAIN_OBJS += builtin-list.o builtin-stop.o builtin-stat.o
+MAIN_OBJS += builtin-create.o builtin-mkinitrd.o guest/embed.o
+MAIN_OBJS += builtin-check-host.o builtin-topology.o builtin-version.o builtin-help.o
 
 CFLAGS ?= -O2 -g
 WARNINGS := -Wall -Wextra -Wmissing-prototypes -Wstrict-prototypes -Wshadow

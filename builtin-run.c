@@ -4,7 +4,10 @@
  * in reverse, and tell how it ended by the exit status.
  */
 #include "arch.h"
+#include "clock.h"
 #include "commands.h"
+#include "control.h"
+#include "control_requests.h"
 #include "drive.h"
 #include "kvm/console.h"
 #include "kvm/exit_device.h"
@@ -28,12 +31,17 @@
 #define THREAD_STACK (1u << 20)
 
 /* What failed is tried again when the guest runs: it may fail and pause it again. */
-static void run_resume(struct run *run)
+void run_resume(struct run *run)
 {
 	if (!vm_resume(&run->vm))
 		return;
 	for (unsigned int i = 0; i < run->attached; i++)
 		drive_retry(&run->drives[i]);
+}
+
+u64 run_uptime(const struct run *run)
+{
+	return now_ns() - run->started_ns;
 }
 
 static void run_signalled(void *ctx)
@@ -103,6 +111,18 @@ static int run_watch_timeout(struct run *run)
 		return err;
 	}
 	vm_watch(&run->vm, run->timer_fd, POLLIN, run_timed_out, run);
+	return 0;
+}
+
+/* Without a name of its own a guest that cannot be controlled runs all the same. */
+static int run_open_control(struct run *run)
+{
+	int err = control_new(&run->control, &run->vm, run->name,
+			      control_requests, run);
+
+	if (!err || run->named)
+		return err;
+	log_warn("the guest runs without a control socket; lkvm list will not find it");
 	return 0;
 }
 
@@ -226,6 +246,8 @@ static int vm_build(struct run *run)
 	if (err)
 		goto undo_cpus;
 	err = run_watch_timeout(run);
+	if (!err)
+		err = run_open_control(run);
 	if (err)
 		goto undo_watches;
 	err = console_new(&vm->console, vm, run->console_spec);
@@ -264,6 +286,7 @@ undo_drives:
 undo_console:
 	console_free(vm->console);
 undo_watches:
+	control_free(run->control);
 	if (run->timer_fd >= 0)
 		close(run->timer_fd);
 	if (run->signal_fd >= 0)
@@ -283,6 +306,7 @@ static void vm_unbuild(struct run *run)
 	run_detach_drives(run);
 	arch_devices_exit(vm);
 	console_free(vm->console);
+	control_free(run->control);
 	if (run->timer_fd >= 0)
 		close(run->timer_fd);
 	close(run->signal_fd);
@@ -322,6 +346,7 @@ static int run_guest(struct run *run)
 	if (run->verbose)
 		run_describe(run);
 	console_begin(run->vm.console);
+	run->started_ns = now_ns();
 	end = vm_run(&run->vm, &detail);
 	run_stop_drives(run);
 	status = run_status(run, end, detail);
@@ -351,6 +376,7 @@ int builtin_run(int argc, char **argv)
 		status = 0;
 		goto out;
 	}
+	run.named = run.name != name;
 	run_raise_file_limit();
 	run_shrink_stacks();
 	if (!run_make_cmdline(&run) && !run_open_stats(&run))

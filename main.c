@@ -13,6 +13,11 @@
 
 const struct command commands[] = {
 	{ "run", builtin_run, "Boot a Linux kernel with multi-queue disks" },
+	{ "list", builtin_list, "List the guests that are running" },
+	{ "stat", builtin_stat, "Show what a guest's disks and queues do" },
+	{ "stop", builtin_stop, "Have a guest power off, or end it" },
+	{ "pause", builtin_pause, "Stop a guest's vCPUs" },
+	{ "resume", builtin_resume, "Let a paused guest go on" },
 	{ "create", builtin_create, "Make a raw disk image" },
 	{ "mkinitrd", builtin_mkinitrd, "Make an initrd with modules and programs" },
 	{ "check-host", builtin_check_host, "Tell how well this host can run guests" },

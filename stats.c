@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The counters of all disks, queues and I/O threads as one JSON object.
- * Called when the I/O threads have stopped.
  */
 #include "stats.h"
 #include "barrier.h"
+#include "clock.h"
 #include "disk/disk.h"
 #include "drive.h"
+#include "json_text.h"
 #include "kvm/iothread.h"
 #include "virtio/blk.h"
 #include <errno.h>
@@ -96,8 +97,10 @@ static json_t *stats_latency(const struct virtio_blk_stats *s)
 
 static u64 stats_requests(const struct virtio_blk_stats *s)
 {
-	return s->reads + s->writes + s->flushes + s->discards +
-	       s->write_zeroes + s->secure_erases + s->others;
+	return read_once(&s->reads) + read_once(&s->writes) +
+	       read_once(&s->flushes) + read_once(&s->discards) +
+	       read_once(&s->write_zeroes) + read_once(&s->secure_erases) +
+	       read_once(&s->others);
 }
 
 static json_t *stats_queue(const struct virtio_blk *blk, unsigned int q)
@@ -123,8 +126,8 @@ static json_t *stats_disk(const struct drive *d)
 
 	for (unsigned int q = 0; q < d->queues; q++)
 		json_array_append_new(queues, stats_queue(d->blk, q));
-	return json_pack("{s:s, s:s, s:s, s:s?, s:o}", "name", d->name, "path",
-			 d->path, "backend", info->backend, "engine",
+	return json_pack("{s:s, s:o, s:s, s:s?, s:o}", "name", d->name, "path",
+			 json_text(d->path), "backend", info->backend, "engine",
 			 info->engine, "queues", queues);
 }
 
@@ -144,10 +147,10 @@ static json_t *stats_iothread(const struct drive *d, unsigned int q)
 	return thread;
 }
 
-int stats_write(FILE *file, const struct drive *drives, unsigned int ndrives)
+json_t *stats_sample(const struct drive *drives, unsigned int ndrives)
 {
-	json_t *disks = json_array(), *threads = json_array(), *root;
-	int err;
+	json_t *disks = json_array(), *threads = json_array();
+	u64 now = now_ns();
 
 	for (unsigned int i = 0; i < ndrives; i++) {
 		json_array_append_new(disks, stats_disk(&drives[i]));
@@ -155,8 +158,16 @@ int stats_write(FILE *file, const struct drive *drives, unsigned int ndrives)
 			json_array_append_new(threads,
 					      stats_iothread(&drives[i], t));
 	}
-	root = json_pack("{s:i, s:o, s:o}", "version", STATS_VERSION, "disks",
-			 disks, "iothreads", threads);
+	return json_pack("{s:i, s:I, s:o, s:o}", "version", STATS_VERSION,
+			 "time_ns", number(now), "disks", disks, "iothreads",
+			 threads);
+}
+
+int stats_write(FILE *file, const struct drive *drives, unsigned int ndrives)
+{
+	json_t *root = stats_sample(drives, ndrives);
+	int err;
+
 	if (!root)
 		return -ENOMEM;
 	err = json_dumpf(root, file, JSON_INDENT(2)) ? -EIO : 0;

@@ -72,6 +72,12 @@ extern const u32 arch_msi_gsi_base;
 int arch_devices_init(struct vm *vm);
 void arch_devices_exit(struct vm *vm);
 
+/*
+ * Press the power button.  Main thread.  0; -ENODEV if the machine has none,
+ * -ENOTCONN if the guest does not listen to it.  No message.
+ */
+int arch_power_button(struct vm *vm);
+
 /* Features and reset state of one vCPU.  0 or -errno. */
 int arch_vcpu_init(struct vcpu *vcpu);
 

@@ -31,6 +31,11 @@ int builtin_create(int argc, char **argv);
 int builtin_mkinitrd(int argc, char **argv);
 int builtin_check_host(int argc, char **argv);
 int builtin_topology(int argc, char **argv);
+int builtin_list(int argc, char **argv);
+int builtin_stat(int argc, char **argv);
+int builtin_stop(int argc, char **argv);
+int builtin_pause(int argc, char **argv);
+int builtin_resume(int argc, char **argv);
 int builtin_version(int argc, char **argv);
 int builtin_help(int argc, char **argv);
 

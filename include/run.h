@@ -11,6 +11,7 @@
 #include "kvm/vm.h"
 #include <stdio.h>
 
+struct control;
 struct exit_device;
 
 #define DRIVES_MAX 31	/* PCI slots less the bridge; with a command, the exit device has one */
@@ -21,6 +22,7 @@ struct run {
 	const char *initrd;
 	const char *params;
 	const char *name;
+	bool named;		/* by the user */
 	const char *console_spec;
 	const char *stats_path;
 	unsigned int cpus;
@@ -48,6 +50,8 @@ struct run {
 	unsigned int attached;	/* drives */
 	int signal_fd;
 	int timer_fd;
+	struct control *control;
+	u64 started_ns;		/* when the vCPUs were */
 };
 
 /*
@@ -75,5 +79,10 @@ int run_attach_exit_device(struct run *run);
 int run_status(const struct run *run, enum vm_end end, int detail);
 /* On stderr, what the status does not tell. */
 void run_tell_end(const struct run *run, enum vm_end end, int detail);
+
+/* Main thread: the guest goes on, and what failed is tried again. */
+void run_resume(struct run *run);
+/* ns since its vCPUs were started. */
+u64 run_uptime(const struct run *run);
 
 #endif

@@ -5,13 +5,20 @@
 #ifndef LKVM_STATS_H
 #define LKVM_STATS_H
 
+#include <jansson.h>
 #include <stdio.h>
 
 struct drive;
 
 #define STATS_VERSION 2
 
-/* 0, or -ENOMEM or -EIO. */
+/*
+ * All counters as of now, by CLOCK_MONOTONIC.  Main thread; those who count may go
+ * on, and each counter is one of its values.  NULL: out of memory.
+ */
+json_t *stats_sample(const struct drive *drives, unsigned int ndrives);
+
+/* The same into @file.  0, or -ENOMEM or -EIO. */
 int stats_write(FILE *file, const struct drive *drives, unsigned int ndrives);
 
 #endif

@@ -9,6 +9,7 @@
 #include "kvm/iothread.h"
 #include "arch.h"
 #include "barrier.h"
+#include "clock.h"
 #include "kvm/event.h"
 #include "kvm/thread.h"
 #include "log.h"
@@ -170,14 +171,6 @@ struct iothread_client *iothread_find(struct iothread *t,
 		if (c->ops == ops)
 			return c;
 	return NULL;
-}
-
-static u64 now_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
 }
 
 u64 iothread_read_clock(struct iothread *t)

@@ -166,7 +166,7 @@ void vm_pause(struct vm *vm, const char *why)
 	for (unsigned int i = 0; pause && i < vm->ncpus; i++)
 		vcpu_pause(vm->vcpus[i]);
 	pthread_mutex_unlock(&vm->pause_lock);
-	if (pause)
+	if (pause && why)
 		log_error("%s; the guest is paused: mend that and resume it by kill -USR2 %d",
 			  why, getpid());
 }

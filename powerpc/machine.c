@@ -60,6 +60,13 @@ const struct arch_pci_window arch_pci_window64 = {
 /* A port would be memory to the CPU: nothing is gained by one. */
 const struct arch_pci_window arch_pci_io_window = { .size = 0 };
 
+/* An EPOW event would be one (LoPAPR 10.2.2), but needs RTAS event-scan. */
+int arch_power_button(struct vm *vm)
+{
+	(void)vm;
+	return -ENODEV;
+}
+
 /* Power ISA, or: "yield", a hint to the other threads' benefit. */
 void arch_relax(void)
 {

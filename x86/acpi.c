@@ -136,7 +136,6 @@ _Static_assert(offsetof(struct acpi_fadt, x_dsdt) == 140, "FADT");
 
 #define FADT_WBINVD		(1u << 0)
 #define FADT_PROC_C1		(1u << 2)
-#define FADT_PWR_BUTTON		(1u << 4)	/* no fixed power button */
 #define FADT_SLP_BUTTON		(1u << 5)	/* no fixed sleep button */
 #define FADT_FIX_RTC		(1u << 6)	/* no RTC wake status */
 #define FADT_RESET_REG_SUP	(1u << 10)
@@ -317,8 +316,8 @@ static u32 acpi_fadt_build(struct acpi_area *area)
 	fadt->x_dsdt = cpu_to_le64(dsdt);
 	fadt->minor_revision = 4;
 	fadt->iapc_boot_arch = cpu_to_le16(FADT_BOOT_NO_VGA | FADT_BOOT_NO_RTC);
-	fadt->flags = cpu_to_le32(FADT_WBINVD | FADT_PROC_C1 | FADT_PWR_BUTTON |
-				  FADT_SLP_BUTTON |
+	/* The power button is fixed hardware, and there is no sleep button. */
+	fadt->flags = cpu_to_le32(FADT_WBINVD | FADT_PROC_C1 | FADT_SLP_BUTTON |
 				  FADT_FIX_RTC | FADT_RESET_REG_SUP);
 	acpi_fadt_power(fadt);
 	memcpy(fadt->hypervisor, "LKVM", 4);

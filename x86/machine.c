@@ -17,6 +17,8 @@
 #include <string.h>
 #include <sys/ioctl.h>
 
+/* ACPI 6.4, 4.8.3.1: PM1 event registers */
+#define PM1_POWER_BUTTON (1u << 8)
 /* ACPI 6.4, 4.8.3.2: PM1 control register */
 #define PM1_SCI_EN (1u << 0)
 #define PM1_SLP_TYP_SHIFT 10
@@ -62,6 +64,8 @@ struct vm_arch {
 	struct vm *vm;
 	struct serial *serial;
 	u32 pci_address;	/* port 0xcf8 */
+	pthread_mutex_t pm1_lock;
+	u16 pm1_status;
 	u16 pm1_enable;
 	u16 pm1_control;
 };
@@ -175,12 +179,42 @@ static u32 port_value(const void *data, unsigned int len)
 	return le32_to_cpu(value);
 }
 
+/* The SCI is a level: high while an event waits that the guest has enabled. */
+static void pm1_update(struct vm_arch *arch)
+{
+	struct kvm_irq_level sci = {
+		.irq = X86_SCI_IRQ,
+		.level = arch->pm1_status & arch->pm1_enable ? 1 : 0,
+	};
+
+	ioctl(arch->vm->fd, KVM_IRQ_LINE, &sci);
+}
+
+int arch_power_button(struct vm *vm)
+{
+	struct vm_arch *arch = vm->arch;
+	bool heard;
+
+	pthread_mutex_lock(&arch->pm1_lock);
+	heard = arch->pm1_enable & PM1_POWER_BUTTON;
+	if (heard)
+		arch->pm1_status |= PM1_POWER_BUTTON;
+	pm1_update(arch);
+	pthread_mutex_unlock(&arch->pm1_lock);
+	return heard ? 0 : -ENOTCONN;
+}
+
 /* ACPI fixed hardware: PM1 event block (status, enable), then PM1 control. */
 static void pm1_read(void *ctx, u64 offset, void *data, unsigned int len)
 {
-	const struct vm_arch *arch = ctx;
-	u16 regs[] = { 0, arch->pm1_enable, arch->pm1_control | PM1_SCI_EN };
+	struct vm_arch *arch = ctx;
+	u16 regs[3];
 
+	pthread_mutex_lock(&arch->pm1_lock);
+	regs[0] = arch->pm1_status;
+	regs[1] = arch->pm1_enable;
+	regs[2] = arch->pm1_control | PM1_SCI_EN;
+	pthread_mutex_unlock(&arch->pm1_lock);
 	if (offset + len <= sizeof(regs))
 		memcpy(data, (u8 *)regs + offset, len);
 }
@@ -190,15 +224,23 @@ static void pm1_write(void *ctx, u64 offset, const void *data, unsigned int len)
 	struct vm_arch *arch = ctx;
 	u32 value = port_value(data, len);
 
-	if (offset == 2) {
+	pthread_mutex_lock(&arch->pm1_lock);
+	switch (offset) {
+	case 0:		/* 4.8.3.1.1: what is written as 1 is cleared */
+		arch->pm1_status &= (u16)~value;
+		break;
+	case 2:
 		arch->pm1_enable = (u16)value;
-	} else if (offset == X86_PM1_CONTROL_PORT - X86_PM1_EVENT_PORT) {
+		break;
+	case X86_PM1_CONTROL_PORT - X86_PM1_EVENT_PORT:
 		arch->pm1_control = (u16)(value & ~PM1_SLP_EN);
 		if (value & PM1_SLP_EN &&
 		    (value >> PM1_SLP_TYP_SHIFT & PM1_SLP_TYP_MASK) ==
 			    X86_S5_SLP_TYP)
 			vm_end(arch->vm, VM_POWEROFF, 0);
 	}
+	pm1_update(arch);
+	pthread_mutex_unlock(&arch->pm1_lock);
 }
 
 static const struct bus_ops pm1_ops = { .read = pm1_read, .write = pm1_write };
@@ -320,6 +362,7 @@ int arch_devices_init(struct vm *vm)
 		return log_no_memory();
 	arch->vm = vm;
 	vm->arch = arch;
+	pthread_mutex_init(&arch->pm1_lock, NULL);
 	bus_add(&vm->pio, X86_PM1_EVENT_PORT, 6, &pm1_ops, arch);
 	bus_add(&vm->pio, X86_PCI_ADDRESS_PORT, 4, &pci_address_ops, arch);
 	bus_add(&vm->pio, X86_PCI_DATA_PORT, 4, &pci_data_ops, arch);
@@ -347,6 +390,7 @@ void arch_devices_exit(struct vm *vm)
 	vm->pci = NULL;
 	if (vm->arch->serial)
 		serial_free(vm->arch->serial);
+	pthread_mutex_destroy(&vm->arch->pm1_lock);
 	free(vm->arch);
 	vm->arch = NULL;
 }

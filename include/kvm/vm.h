@@ -85,7 +85,7 @@ enum vm_end vm_ended(const struct vm *vm);
 
 /*
  * Any thread: have all vCPUs leave the guest and sleep until vm_resume(), and say
- * why, with one line; nothing if it is paused already.  I/O threads, timeouts and
+ * why, with one line, unless @why is NULL; nothing if it is paused already.  I/O threads, timeouts and
  * signals go on.  A vCPU that serves an exit does that first: do not wait for it.
  */
 void vm_pause(struct vm *vm, const char *why);

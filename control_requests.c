@@ -1,0 +1,145 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The requests of a running guest's control socket, one function each.  Main
+ * thread; the I/O threads and vCPUs run meanwhile.
+ */
+#include "control_requests.h"
+#include "arch.h"
+#include "disk/disk.h"
+#include "drive.h"
+#include "json_text.h"
+#include "kvm/vm.h"
+#include "run.h"
+#include "stats.h"
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+/* Refuses a request that has anything in it that was not asked for. */
+static bool takes(struct control_call *call, const char *const *fields)
+{
+	const char *key;
+	json_t *value;
+
+	json_object_foreach(call->request, key, value) {
+		const char *const *field = fields;
+
+		while (*field && strcmp(*field, key) != 0)
+			field++;
+		if (!*field) {
+			control_refuse(call, "unknown field %.64s", key);
+			return false;
+		}
+	}
+	return true;
+}
+
+#define TAKES(call, ...) takes(call, (const char *const[]){ __VA_ARGS__, NULL })
+#define TAKES_NOTHING(call) takes(call, (const char *const[]){ NULL })
+
+static json_int_t number(u64 value)
+{
+	return (json_int_t)value;
+}
+
+static const char *state_name(const struct run *run)
+{
+	if (vm_ended(&run->vm))
+		return "ending";
+	return vm_paused(&run->vm) ? "paused" : "running";
+}
+
+/* --- info, stat ----------------------------------------------------------- */
+
+static json_t *info_disk(const struct drive *d)
+{
+	const struct disk_info *info = disk_info(d->disk);
+
+	return json_pack("{s:s, s:o, s:I, s:b, s:I, s:I}", "name", d->name,
+			 "path", json_text(d->path), "size", number(info->size),
+			 "readonly", info->readonly, "queues",
+			 number(d->queues), "iothreads", number(d->iothreads));
+}
+
+static void serve_info(struct control_call *call)
+{
+	const struct run *run = call->ctx;
+	json_t *disks;
+
+	if (!TAKES_NOTHING(call))
+		return;
+	disks = json_array();
+	for (unsigned int i = 0; i < run->ndrives; i++)
+		json_array_append_new(disks, info_disk(&run->drives[i]));
+	call->result = json_pack(
+		"{s:o, s:i, s:s, s:I, s:I, s:I, s:o}", "name",
+		json_text(run->name), "pid", (int)getpid(), "state",
+		state_name(run), "cpus", number(run->cpus), "mem",
+		number(run->mem), "uptime_ns", number(run_uptime(run)),
+		"disks", disks);
+}
+
+static void serve_stat(struct control_call *call)
+{
+	const struct run *run = call->ctx;
+
+	if (TAKES_NOTHING(call))
+		call->result = stats_sample(run->drives, run->ndrives);
+}
+
+/* --- stop, pause, resume -------------------------------------------------- */
+
+static void serve_stop(struct control_call *call)
+{
+	struct run *run = call->ctx;
+	int err;
+
+	if (!TAKES(call, "force"))
+		return;
+	if (json_is_true(json_object_get(call->request, "force"))) {
+		vm_end(&run->vm, VM_SIGNAL, SIGTERM);
+		call->result = json_object();
+		return;
+	}
+	if (vm_paused(&run->vm)) {
+		control_refuse(call, "it is paused, and cannot power off; resume it first, or add --force");
+		return;
+	}
+	err = arch_power_button(&run->vm);
+	if (err)
+		control_refuse(call, err == -ENODEV ?
+			"this machine has no power button; power off inside of the guest, or add --force" :
+			"the guest does not listen to its power button: it has no ACPI button driver, or has not loaded it yet; power off inside of it, or add --force");
+	else
+		call->result = json_object();
+}
+
+static void serve_pause(struct control_call *call)
+{
+	struct run *run = call->ctx;
+
+	if (!TAKES_NOTHING(call))
+		return;
+	vm_pause(&run->vm, NULL);
+	call->result = json_object();
+}
+
+static void serve_resume(struct control_call *call)
+{
+	struct run *run = call->ctx;
+
+	if (!TAKES_NOTHING(call))
+		return;
+	run_resume(run);
+	call->result = json_object();
+}
+
+const struct control_request control_requests[] = {
+	{ "info", serve_info },
+	{ "stat", serve_stat },
+	{ "stop", serve_stop },
+	{ "pause", serve_pause },
+	{ "resume", serve_resume },
+	{ NULL, NULL },
+};
