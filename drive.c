@@ -19,7 +19,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define DRIVE_KEYS 17
+#define DRIVE_KEYS 18
 #define LIMIT_KEYS 6
 #define ALL_KEYS (DRIVE_KEYS + LIMIT_KEYS)
 #define DEFAULT_QUEUE_SIZE 256
@@ -131,6 +131,9 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		{ .name = "merge", .kind = OPTION_FLAG, .value = &d->merge,
 		  .arg = "on|off",
 		  .help = "adjacent requests go to the host as one (on)" },
+		{ .name = "batch", .kind = OPTION_UINT, .value = &d->batch,
+		  .max = VIRTIO_PCI_QUEUES_MAX * VIRTQUEUE_SIZE_MAX, .arg = "N",
+		  .help = "requests that one io_submit carries at most (0: no limit)" },
 		{ .name = "discard", .kind = OPTION_FLAG, .value = &d->discard,
 		  .arg = "on|off",
 		  .help = "what the guest discards frees space on the host (on)" },
@@ -366,6 +369,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		.raw = d->format.index == FORMAT_RAW,
 		.discard = d->discard,
 		.block_size = drive_block_size(d),
+		.batch = d->batch,
 		.engine = (enum disk_engine)d->aio.index,
 		.cache = (enum disk_cache)d->cache.index,
 	};

@@ -42,6 +42,7 @@ struct aio_disk {
 	const struct aio_engine *engine;
 	struct eraser *eraser;
 	struct flusher *flusher;	/* NULL: nothing to flush, or not wanted */
+	unsigned int batch;	/* 0: no limit */
 	bool ignore_flush;
 };
 
@@ -358,6 +359,8 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 		return err;
 	aio_context_add_file(ctx, image->fd);
 	aio_context_add_file(ctx, image->buffered_fd);
+	if (ad->batch)
+		ctx->batch = ad->batch;
 	aq = aligned_alloc(AIO_LINE, AIO_LINE);
 	if (!aq)
 		goto no_memory;
@@ -446,6 +449,7 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 	if (err)
 		goto close;
 	ad->ignore_flush = disk_cache_mode(params)->ignore_flush;
+	ad->batch = params->batch;
 	if (!disk->info.readonly && !ad->ignore_flush)
 		err = flusher_new(&ad->flusher, ad->image.fd, ad->image.path);
 	if (err)

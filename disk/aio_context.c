@@ -8,6 +8,7 @@
 #include "disk/aio_context.h"
 #include "log.h"
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,6 +87,7 @@ static int aio_context_new(struct iothread *thread,
 	}
 	memset(ctx, 0, aio_context_size(engine));
 	ctx->path = path;
+	ctx->batch = UINT_MAX;
 	ctx->engine = engine;
 	ctx->client.ops = &engine->thread;
 	ctx->client.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

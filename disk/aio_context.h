@@ -57,6 +57,7 @@ struct aio_context {
 	unsigned int ndeferred;
 	bool full;		/* the kernel took no more: wait for completions */
 	bool quiet;		/* native: the device completes inside io_submit() */
+	unsigned int batch;	/* calls that one submission may carry */
 	struct iocb **pending;	/* staged */
 	struct iocb **deferred;	/* need no I/O, only complete() */
 	struct disk_thread_stats stats;

@@ -126,7 +126,8 @@ static void native_refused(struct aio_context *ctx, int err)
 
 /*
  * All that is staged, in one system call; more of them only if the kernel stops
- * in between.  What complete() stages meanwhile is left for the next turn.
+ * in between, or for batch=.  What complete() stages meanwhile is left for the
+ * next turn.
  */
 static void native_submit(struct native_context *nc)
 {
@@ -136,7 +137,8 @@ static void native_submit(struct native_context *nc)
 
 	ctx->full = false;
 	while (left) {
-		n = io_submit(nc->id, left, ctx->pending);
+		n = io_submit(nc->id, left < ctx->batch ? left : ctx->batch,
+			      ctx->pending);
 		counter_add(&ctx->stats.submits, 1);
 		if (n == -EINTR)
 			continue;

@@ -104,12 +104,15 @@ static void uring_fill(struct uring_context *uc)
 	unsigned int space = io_uring_sq_space_left(&uc->ring);
 	unsigned int room = uc->room - ctx->inflight -
 			    io_uring_sq_ready(&uc->ring);
+	unsigned int batch = ctx->batch - io_uring_sq_ready(&uc->ring);
 	unsigned int n = ctx->npending;
 
 	if (n > space)
 		n = space;
 	if (n > room)
 		n = room;
+	if (n > batch)
+		n = batch;
 	for (unsigned int i = 0; i < n; i++)
 		uring_prepare(uc, ctx->pending[i],
 			      io_uring_get_sqe(&uc->ring));
@@ -118,8 +121,8 @@ static void uring_fill(struct uring_context *uc)
 
 /*
  * All that is staged, in one system call; more of them only if a ring is too
- * small for it, or the kernel stops in between, as it does at a call that it
- * refuses: that one is completed with the error, like any other.
+ * small for it, for batch=, or if the kernel stops in between, as it does at a
+ * call that it refuses: that one is completed with the error, like any other.
  */
 static void uring_submit(struct uring_context *uc)
 {

@@ -30,6 +30,7 @@ struct drive {
 	bool readonly;
 	bool lock;
 	bool merge;
+	unsigned int batch;	/* 0: no limit */
 	struct option_choice format;
 	bool discard;
 	struct option_choice block_size;

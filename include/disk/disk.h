@@ -75,6 +75,7 @@ struct disk_params {
 	bool raw;		/* whatever it begins with */
 	bool discard;		/* space may be given back */
 	u32 block_size;		/* for the guest: 512, 4096, or 0: the host's */
+	unsigned int batch;	/* most requests of one submission; 0: no limit */
 	enum disk_engine engine;
 	enum disk_cache cache;
 };

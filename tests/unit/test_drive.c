@@ -71,6 +71,7 @@ START_TEST(test_defaults)
 	ck_assert_uint_eq(d.queue_size, 256);
 	ck_assert(!d.readonly && d.lock && d.merge && d.discard);
 	ck_assert(!d.packed);
+	ck_assert_uint_eq(d.batch, 0);		/* no limit */
 	ck_assert_uint_eq(d.poll.index, 1);	/* adaptive */
 	ck_assert_uint_eq(d.format.index, 0);	/* probe */
 	ck_assert_uint_eq(d.aio.index, 0);	/* auto */
@@ -91,7 +92,7 @@ START_TEST(test_every_key)
 	parse("a,,b.img,queues=4,queue-size=128,iothreads=2,ro,"
 	      "serial=01234567890123456789,lock=off,aio=threads,poll=50,"
 	      "merge=off,format=raw,irq-delay=7,cache=directsync,discard=off,"
-	      "packed=on,transport=mmio,iops=5000,iops-burst=100,"
+	      "packed=on,batch=3,transport=mmio,iops=5000,iops-burst=100,"
 	      "bps=100M,bps-burst=1G,iothread-cpus=4,2-3");
 	ck_assert_str_eq(d.path, "a,b.img");
 	ck_assert_uint_eq(d.queues, 4);
@@ -106,6 +107,7 @@ START_TEST(test_every_key)
 	ck_assert_uint_eq(d.poll.number, 50);
 	ck_assert_uint_eq(d.irq_delay.number, 7);
 	ck_assert(d.packed);
+	ck_assert_uint_eq(d.batch, 3);
 	ck_assert_uint_eq(d.cache.index, DISK_CACHE_DIRECTSYNC);
 	ck_assert_uint_eq(d.transport.index, 1);
 	ck_assert_uint_eq(d.iops, 5000);

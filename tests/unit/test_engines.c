@@ -386,6 +386,29 @@ START_TEST(test_lone_requests)
 }
 END_TEST
 
+/* No submission carries more than batch=; those of a turn go one after the other. */
+START_TEST(test_batch)
+{
+	struct disk_params params = { .engine = (enum disk_engine)_i,
+				      .batch = 3 };
+	char *buf = rig_buffer(16 * 4096, 8);
+	struct bench b;
+
+	bench_open(&b, &variants[AIO]);
+	disk_close(b.disk);
+	params.path = b.file;
+	ck_assert_int_eq(disk_open(&b.disk, &params), 0);
+	rig_add(&b.rig, b.disk, DEPTH);
+	rig_start(&b.rig);
+	bench_write(&b, buf, 16, 4096);
+	ck_assert_uint_eq(bench_stats(&b).submits, 6);
+	ck_assert_uint_eq(bench_stats(&b).submitted, 16);
+	bench_check_file(&b, 0, buf, 16 * 4096);
+	bench_exit(&b);
+	free(buf);
+}
+END_TEST
+
 /* What stands behind the segments is not looked at. */
 START_TEST(test_no_segments)
 {
@@ -423,12 +446,16 @@ static Suite *engines_suite(void)
 			    THREADS_DIRECT + 1);
 	bench_add_engines(tc, test_lone_requests);
 	bench_add_engines(tc, test_no_segments);
+	tcase_add_loop_test(tc, test_batch, DISK_ENGINE_NATIVE,
+			    DISK_ENGINE_NATIVE + 1);
 	if (!bench_has_uring())
 		return s;
 	tcase_add_test(tc, test_refused_at_start);
 	tcase_add_loop_test(tc, test_small_rings, URING, URING_LATE);
 	tcase_add_test(tc, test_registered_files);
 	tcase_add_test(tc, test_uring_wakes);
+	tcase_add_loop_test(tc, test_batch, DISK_ENGINE_IO_URING,
+			    DISK_ENGINE_IO_URING + 1);
 	return s;
 }
 
