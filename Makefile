@@ -8,6 +8,7 @@
 # make soak       ten million requests with faults: none lost, none twice
 # make coverage   lines of virtio/ and disk/ that the unit tests run: 90 % at least
 # make bench      what a request costs, without a virtual machine (QUICK=1)
+# make package    Debian packages in build/package
 # make install    DESTDIR= PREFIX=, and uninstall; install-strip: without symbols
 #
 # ARCH=x86|powerpc CROSS_COMPILE=PREFIX- V=1 (show commands) C=1 (sparse, too)
@@ -112,7 +113,7 @@ $(shell mkdir -p $(OUT))
 endif
 
 .PHONY: all demo test check sanitize soak coverage bench clean distclean
-.PHONY: install install-strip uninstall
+.PHONY: package install install-strip uninstall
 all: $(OUT)/lkvm $(if $(CROSS_COMPILE),$(OUT)/lkvm-static)
 
 $(OUT)/lkvm-static: LDFLAGS += -static
@@ -128,7 +129,7 @@ $(OUT)/%.o: %.c | $(CROSS_ROOT)
 	$(call say,CC,$<)
 	$(Q)mkdir -p $(@D)
 	$(if $(C),$(Q)$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $<)
-	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
+	$(Q)$(CROSS_COMPILE)$(CC) $(CPPFLAGS) $(CFLAGS) $(BASE_FLAGS) -MMD -MP -c -o $@ $<
 
 # The program that runs first in guests that run a command: with musl, which makes
 # small static ones, and the flags that are its own on any architecture.
@@ -223,6 +224,10 @@ RING_WRAP += io_submit io_getevents epoll_wait poll read write
 $(OUT)/bench/ring: $(RING_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
 	$(call say,LINK,$@)
 	$(Q)$(CROSS_COMPILE)$(CC) $(CFLAGS) $(BASE_FLAGS) $(LDFLAGS) $(RING_WRAP:%=-Wl,--wrap=%) -o $@ $^ $(LIBS)
+
+package:
+	$(Q)scripts/setup.sh build package
+	$(Q)tests/package.sh
 
 install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(bindir)/lkvm

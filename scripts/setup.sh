@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# setup.sh build|test|demo|bench|power... - install the distribution packages that are missing
+# setup.sh build|test|demo|bench|power|package... - install the distribution packages that are missing
 #
 # On Debian, and what derives from it, this says what it installs and why, and
 # asks root or sudo.  Elsewhere it prints what is needed and stops.  When nothing
@@ -27,7 +27,7 @@ jq util-linux procps: to read counters, to supervise what was started'
 test='
 check valgrind: unit tests
 sparse cppcheck: static checks
-mandoc groff bash-completion: to check the manual and what the shell completes
+mandoc groff-base bash-completion: to check the manual and what the shell completes
 libfdt-dev device-tree-compiler: to build and check the device tree of POWER machines
 clang libclang-rt-dev: to fuzz the rings
 gcovr: to see which lines the unit tests run
@@ -41,13 +41,17 @@ gcc-powerpc64le-linux-gnu libc6-dev-ppc64el-cross: to build lkvm for POWER
 qemu-system-ppc qemu-system-data: an emulated POWER8 host
 busybox-static cpio kmod: to make initrds with modules
 device-tree-compiler: to read the device tree of a guest'
+package='
+dpkg-dev debhelper lintian: to build and check a Debian package
+check libfdt-dev device-tree-compiler: unit tests
+mandoc groff-base bash-completion: to check the manual and what the shell completes'
 bench='
 valgrind: callgrind counts instructions where the CPU does not
 dwarves: pahole shows the layout of structs
 jq: medians, tables and comparisons of results'
 
 wanted=''
-[ $# -gt 0 ] || die "usage: setup.sh build|test|demo|bench|power..."
+[ $# -gt 0 ] || die "usage: setup.sh build|test|demo|bench|power|package..."
 for what; do
 	case $what in
 	build) wanted=$wanted$build ;;
@@ -55,7 +59,8 @@ for what; do
 	test)  wanted=$wanted$build$emulate$test ;;
 	bench) wanted=$wanted$bench ;;
 	power) wanted=$wanted$power ;;
-	*)     die "unknown: $what (build, test, demo, bench or power)" ;;
+	package) wanted=$wanted$package ;;
+	*)     die "unknown: $what (build, test, demo, bench, power or package)" ;;
 	esac
 done
 lines() { echo "$wanted" | awk 'NF && !seen[$0]++'; }
