@@ -56,18 +56,18 @@ LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o
 LIB_OBJS += disk/image.o disk/image_lock.o disk/format.o disk/erase.o disk/flush.o
 LIB_OBJS += virtio/device.o virtio/blk_device.o virtio/regs.o virtio/pci.o virtio/pci_regs.o
 LIB_OBJS += virtio/mmio.o
-LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/vcpu.o
+LIB_OBJS += kvm/pci.o kvm/msix.o kvm/bus.o kvm/memory.o kvm/numa.o kvm/vcpu.o
 LIB_OBJS += kvm/vm.o kvm/caps.o kvm/speed.o kvm/console.o kvm/boot_file.o
 LIB_OBJS += kvm/exit_device.o kvm/thread.o
 LIB_OBJS += cpulist.o topology.o topology_device.o topology_report.o topology_svg.o
-LIB_OBJS += placement.o placement_text.o claims.o affinity.o
+LIB_OBJS += placement.o placement_text.o claims.o affinity.o steer.o numa_options.o
 LIB_OBJS += cpio.o guest_archive.o run_end.o
 LIB_OBJS += control.o control_socket.o control_client.o
 LIB_OBJS += drive.o stats.o json_text.o options.o spelling.o log.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
-LIB_OBJS.x86 += x86/acpi.o x86/serial.o x86/uart.o
+LIB_OBJS.x86 += x86/acpi.o x86/acpi_numa.o x86/serial.o x86/uart.o
 
 # Logic alone, which unit tests on any machine link.
 PAPR_OBJS := powerpc/hcall.o powerpc/rtas.o powerpc/pci.o powerpc/hvcons.o

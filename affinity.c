@@ -9,6 +9,8 @@
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
 #include "log.h"
+#include "options.h"
+#include "steer.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -20,12 +22,26 @@
 int affinity_parse(void *ctx, const char *text)
 {
 	struct affinity *a = ctx;
+	const struct option_spec keys[] = {
+		{ .name = "irq", .kind = OPTION_FLAG, .value = &a->irq,
+		  .arg = "on|off" },
+		{ .name = NULL },
+	};
+	const char *mode;
+	char *copy;
+	int err;
 
-	a->automatic = !strcmp(text, "auto");
-	if (a->automatic || !strcmp(text, "off"))
-		return 0;
-	log_error("--affinity %s: give auto or off", text);
-	return -EINVAL;
+	a->irq = false;
+	err = options_parse_keys(keys, "--affinity", text, &copy, &mode);
+	if (err)
+		return err;
+	a->automatic = !strcmp(mode, "auto");
+	if (!a->automatic && (strcmp(mode, "off") || a->irq)) {
+		log_error("--affinity %s: give auto, auto,irq or off", text);
+		err = -EINVAL;
+	}
+	free(copy);
+	return err;
 }
 
 int affinity_parse_pins(void *ctx, const char *text)
@@ -46,6 +62,8 @@ static bool affinity_wanted(const struct affinity *a,
 
 	for (unsigned int i = 0; i < ndrives; i++)
 		wanted |= drives[i].cpus.n != 0;
+	for (unsigned int i = 0; i < a->numa.n; i++)
+		wanted |= a->numa.node[i].bound;
 	return wanted;
 }
 
@@ -96,7 +114,8 @@ static int affinity_choose(struct affinity *a)
 }
 
 int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
-		  const struct drive *drives, unsigned int ndrives)
+		  const struct drive *drives, unsigned int ndrives,
+		  struct guest_numa *numa)
 {
 	int err;
 
@@ -104,6 +123,9 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 	if (!affinity_wanted(a, drives, ndrives))
 		return 0;
 	err = topology_read(&a->topology, root);
+	if (!err)
+		err = numa_resolve(&a->numa, a->topology, ncpus, numa,
+				   a->vcpu_node);
 	if (!err)
 		err = affinity_find_devices(a, drives, ndrives);
 	if (err)
@@ -117,6 +139,7 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 		.automatic = a->automatic,
 		.ncpus = ncpus,
 		.pins = &a->pins,
+		.vcpu_node = a->vcpu_node,
 		.ndisks = ndrives,
 		.disk = a->disk,
 	};
@@ -125,6 +148,10 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 
 void affinity_free(struct affinity *a)
 {
+	for (unsigned int i = 0; a->steer && i < a->request.ndisks; i++)
+		steer_restore(a->steer[i]);
+	free(a->steer);
+	a->steer = NULL;
 	placement_free(&a->plan);
 	if (a->topology && a->claims >= 0)
 		close(a->claims);
@@ -183,22 +210,49 @@ fail:
 		 strerror(err));
 }
 
-static void affinity_bind_memory(const struct affinity *a, struct vm *vm)
+static void bind_memory(const struct vm *vm, const char *option, u64 offset,
+			u64 size, unsigned int node, bool strict)
 {
-	const struct topology *t = a->topology;
-	unsigned int node;
-	int err;
+	int err = guest_memory_bind(&vm->mem, offset, size, node, strict);
 
-	if (a->plan.memory < 0 || t->nnodes < 2)
-		return;
-	node = t->node[a->plan.memory].id;
-	err = guest_memory_bind(&vm->mem, 0, vm->mem.size, node, false);
 	if (err)
-		log_warn("--affinity auto: guest memory cannot be put on node %u: %s; it will be where it is touched first (in a container, --cap-add SYS_NICE)",
-			 node, strerror(-err));
+		log_warn("%s: guest memory cannot be put on node %u: %s; it will be where it is touched first (a container wants --cap-add SYS_NICE)",
+			 option, node, strerror(-err));
 }
 
-void affinity_apply(const struct affinity *a, struct vm *vm,
+static void affinity_bind_memory(const struct affinity *a, const struct vm *vm)
+{
+	const struct topology *t = a->topology;
+
+	if (a->plan.memory >= 0 && t->nnodes > 1)
+		bind_memory(vm, "--affinity auto", 0, vm->mem.size,
+			    t->node[a->plan.memory].id, false);
+	for (unsigned int i = 0; i < a->numa.n; i++)
+		if (a->numa.node[i].bound)
+			bind_memory(vm, "--numa",
+				    guest_node_offset(&vm->numa, i),
+				    vm->numa.size[i], a->numa.node[i].host,
+				    true);
+}
+
+static void affinity_steer(struct affinity *a)
+{
+	const struct placement_thread *thread = a->plan.thread;
+
+	a->steer = calloc(a->request.ndisks + 1, sizeof(struct steer *));
+	for (unsigned int d = 0; a->steer && d < a->request.ndisks; d++) {
+		const struct placement_disk *disk = &a->disk[d];
+		struct cpu_list cpus = { 0 };
+
+		for (unsigned int i = 0; i < disk->nthreads; i++)
+			cpus.cpu[cpus.n++] = (unsigned int)thread++->cpu;
+		if (disk->device)
+			a->steer[d] = steer_irqs(a->topology->root,
+						 disk->device, &cpus);
+	}
+}
+
+void affinity_apply(struct affinity *a, struct vm *vm,
 		    const struct drive *drives)
 {
 	if (!a->topology)
@@ -206,6 +260,8 @@ void affinity_apply(const struct affinity *a, struct vm *vm,
 	affinity_place(a, vm, drives);
 	affinity_keep_off(a);
 	affinity_bind_memory(a, vm);
+	if (a->irq)
+		affinity_steer(a);
 }
 
 static void tell(const struct affinity *a, unsigned int i, bool all)

@@ -215,12 +215,12 @@ static void run_stop_drives(struct run *run)
 static int run_place(struct run *run)
 {
 	int err = affinity_plan(&run->affinity, "", run->cpus, run->drives,
-				run->ndrives);
+				run->ndrives, &run->vm.numa);
 
 	if (err)
 		return err;
-	affinity_apply(&run->affinity, &run->vm, run->drives);
 	affinity_describe(&run->affinity, run->verbose);
+	affinity_apply(&run->affinity, &run->vm, run->drives);
 	return 0;
 }
 
@@ -236,6 +236,9 @@ static int vm_build(struct run *run)
 	int err;
 
 	vm->dedicated = run->dedicated;
+	err = numa_build(&run->affinity.numa, run->cpus, run->mem, &vm->numa);
+	if (err)
+		return err;
 	err = vm_init(vm, run->cpus, run->mem, run->hugepages);
 	if (err)
 		return err;

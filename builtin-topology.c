@@ -83,7 +83,7 @@ static int topology_show(struct topology_command *c)
 
 	a->automatic = true;
 	err = affinity_plan(a, c->root, c->run.cpus, c->run.drives,
-			    c->run.ndrives);
+			    c->run.ndrives, &c->run.vm.numa);
 	if (err)
 		return err;
 	if (c->svg) {

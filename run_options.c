@@ -101,7 +101,9 @@ static void run_help(const struct option_spec *specs)
 {
 	printf("usage: lkvm run --kernel FILE [OPTIONS] [-- COMMAND [ARG...]]\n\n");
 	options_help(specs);
-	printf("\n--cpus N: pin=LIST, a host CPU for each vCPU, in order, like 4-7 or 4,6\n");
+	printf("\n--cpus N: pin=LIST, a host CPU for each vCPU, in order, like 4-7 or 4,6\n"
+	       "--numa node=N: cpus=LIST its vCPUs, mem=SIZE its part of --mem, host=N a node of\n"
+	       "this host that the memory comes from (lkvm topology shows them)\n");
 	printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
 	       "value is written twice. Keys of --disk:\n");
 	drive_help();
@@ -145,11 +147,16 @@ int run_parse(struct run *run, int argc, char **argv)
 		  NULL },
 		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,KEY=VALUE...]",
 		  "vCPUs (1); dedicated=on: each has a host core of its own", run_set_cpus },
-		{ 0, "affinity", OPTION_CALL, &run->affinity, 0, 0, "auto|off",
-		  "auto: CPUs for vCPUs and I/O threads, memory near the disk (off)",
+		{ 0, "affinity", OPTION_CALL, &run->affinity, 0, 0, "auto[,irq]|off",
+		  "auto: CPUs for vCPUs and I/O threads, memory near the disk;\n"
+		  "                                   irq: the disk's interrupts, too (off)",
 		  affinity_parse },
 		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
+		{ 0, "numa", OPTION_CALL, &run->affinity.numa, 0, 0,
+		  "node=N,KEY=VALUE...",
+		  "a NUMA node of the guest; repeated, keys below",
+		  numa_parse },
 		{ 'd', "disk", OPTION_CALL, run, 0, 0, "PATH[,KEY=VALUE...]",
 		  "add a disk; may be repeated, keys below", run_add_drive },
 		{ 0, "root", OPTION_CALL, run, 0, 0, "DEVICE[,ro]",

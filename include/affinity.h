@@ -6,37 +6,44 @@
 #ifndef LKVM_AFFINITY_H
 #define LKVM_AFFINITY_H
 
+#include "numa_options.h"
 #include "placement.h"
 
 struct drive;
+struct steer;
 struct vm;
 
 struct affinity {
 	/* The user's. */
 	bool automatic;			/* --affinity auto */
+	bool irq;			/* ... and interrupts of disks' devices */
 	struct cpu_list pins;		/* --cpus N,pin=LIST */
+	struct numa_options numa;	/* --numa */
 
 	/* Of the plan; zero before it. */
 	struct topology *topology;
 	struct topology_device *device;	/* one for each disk */
 	struct placement_disk *disk;
+	int vcpu_node[GUEST_NODE_CPUS_MAX];	/* of the host, as index; -1: any */
 	struct placement_request request;
 	struct placement plan;
 	int claims;			/* claims_open(), or a negative errno */
+	struct steer **steer;		/* one for each disk, or NULL */
 };
 
-/* --affinity "auto" or "off"; @ctx: a struct affinity.  0 or -errno. */
+/* --affinity "auto[,irq]" or "off"; @ctx: a struct affinity.  0 or -errno. */
 int affinity_parse(void *ctx, const char *text);
 /* pin=LIST of --cpus; @ctx: a struct affinity.  0 or -errno. */
 int affinity_parse_pins(void *ctx, const char *text);
 
 /*
  * Make the plan for @ncpus vCPUs and these drives, drive_count() done, on the host whose sysfs is
- * below @root ("": this one), and there claim its CPUs.  0 or -errno, with a message;
- * affinity_free() in either case.
+ * below @root ("": this one), and there claim its CPUs.  @numa is what numa_build() made, and
+ * gets the host's distances.  0 or -errno, with a message; affinity_free() in either case.
  */
 int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
-		  const struct drive *drives, unsigned int ndrives);
+		  const struct drive *drives, unsigned int ndrives,
+		  struct guest_numa *numa);
 void affinity_free(struct affinity *a);
 
 /*
@@ -44,7 +51,7 @@ void affinity_free(struct affinity *a);
  * which nobody has touched, its node; all other threads keep off these CPUs if there
  * are others.  What fails is told, and does without.
  */
-void affinity_apply(const struct affinity *a, struct vm *vm,
+void affinity_apply(struct affinity *a, struct vm *vm,
 		    const struct drive *drives);
 /* Say what was chosen: in one line if it was by itself; @verbose: thread by thread. */
 void affinity_describe(const struct affinity *a, bool verbose);

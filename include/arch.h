@@ -31,6 +31,8 @@ struct arch_pci_window {
 
 /* Beside arch_required_caps[] of kvm/caps.h. */
 extern const unsigned int arch_max_cpus;
+/* NUMA nodes that a guest may have; 1: it cannot be told of any. */
+extern const unsigned int arch_max_nodes;
 /* Whether a guest can be told that its vCPUs have cores of their own. */
 extern const bool arch_tells_dedicated;
 /* What --kernel may be, for its help. */

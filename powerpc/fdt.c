@@ -11,6 +11,7 @@
  * binding below Documentation/devicetree/.
  */
 #include "powerpc/spapr.h"
+#include "kvm/numa.h"
 #include "kvm/pci.h"
 #include <assert.h>
 #include <errno.h>
@@ -134,13 +135,49 @@ static void chosen(struct tree *t, const struct spapr_fdt_spec *spec)
 	end(t);
 }
 
-/* B.4.6.1.  One node: its size is also that of the real mode area. */
+/*
+ * NUMA, LoPAR's chapter of that name: a resource's domains, of four levels that
+ * are told apart in the last alone, where Linux mm/numa.c looks by the reference
+ * points.  It takes different nodes for equally far.
+ */
+#define NUMA_LEVELS 4
+
+static bool has_nodes(const struct spapr_fdt_spec *spec)
+{
+	return spec->numa && spec->numa->nnodes;
+}
+
+static void rtas_numa(struct tree *t, const struct spapr_fdt_spec *spec)
+{
+	if (!has_nodes(spec))
+		return;
+	CELLS(t, "ibm,associativity-reference-points", NUMA_LEVELS,
+	      NUMA_LEVELS);
+	CELLS(t, "ibm,max-associativity-domains", NUMA_LEVELS, 1, 1, 1,
+	      spec->numa->nnodes);
+}
+
+/* B.4.6.1.  The first node's size is also that of the real mode area. */
+static void memory_at(struct tree *t, u64 addr, u64 size)
+{
+	node_at(t, "memory", addr);
+	string(t, "device_type", "memory");
+	CELLS(t, "reg", U64_CELLS(addr), U64_CELLS(size));
+}
+
 static void memory(struct tree *t, const struct spapr_fdt_spec *spec)
 {
-	node_at(t, "memory", 0);
-	string(t, "device_type", "memory");
-	CELLS(t, "reg", 0, 0, U64_CELLS(spec->mem_size));
-	end(t);
+	if (!has_nodes(spec)) {
+		memory_at(t, 0, spec->mem_size);
+		end(t);
+		return;
+	}
+	for (u32 i = 0; i < spec->numa->nnodes; i++) {
+		memory_at(t, guest_node_offset(spec->numa, i),
+			  spec->numa->size[i]);
+		CELLS(t, "ibm,associativity", NUMA_LEVELS, 0, 0, 0, i);
+		end(t);
+	}
 }
 
 /* --- processors ---------------------------------------------------------- */
@@ -236,6 +273,9 @@ static void cpu(struct tree *t, const struct spapr_fdt_spec *spec, u32 id)
 	CELLS(t, "clock-frequency", spec->clock_hz);
 	CELLS(t, "ibm,ppc-interrupt-server#s", id);
 	CELLS(t, "ibm,ppc-interrupt-gserver#s", id, 0);
+	if (has_nodes(spec))
+		CELLS(t, "ibm,associativity", NUMA_LEVELS + 1, 0, 0, 0,
+		      spec->numa->cpu_node[id], id);
 	cpu_features(t, spec);
 	cpu_mmu(t, spec);
 	cpu_caches(t, spec);
@@ -288,6 +328,7 @@ static void rtas(struct tree *t, const struct spapr_fdt_spec *spec)
 	CELLS(t, "linux,rtas-base", (u32)spec->rtas);
 	CELLS(t, "linux,rtas-entry", (u32)spec->rtas);
 	rtas_events(t);
+	rtas_numa(t, spec);
 	flag(t, "ibm,extended-os-term");
 	flag(t, "ibm,change-msix-capable");
 	bytes(t, "ibm,hypertas-functions", hypertas_functions,

@@ -45,6 +45,7 @@ const char *const arch_kvm_modules = NEEDS_HV;
 const char *const arch_kernel_formats = "ELF vmlinux, zImage or flat image to boot";
 const bool arch_tells_dedicated = false;
 const unsigned int arch_max_cpus = SPAPR_CPUS_MAX;
+const unsigned int arch_max_nodes = GUEST_NODES_MAX;
 const char *const arch_console_param = "console=hvc0";
 const u32 arch_msi_gsi_base = SPAPR_IRQ_MSI_BASE;
 const struct arch_pci_window arch_pci_window = {
@@ -333,6 +334,7 @@ static int machine_describe(struct vm *vm, const struct boot_spec *boot,
 	struct spapr_pci_function functions[PCI_SLOTS];
 	struct spapr_fdt_spec spec = {
 		.mem_size = vm->mem.size,
+		.numa = &vm->numa,
 		.ncpus = vm->ncpus,
 		.cmdline = boot->cmdline ? boot->cmdline : "",
 		.initrd = place->initrd,

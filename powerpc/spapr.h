@@ -29,6 +29,7 @@
 struct boot_spec;
 struct console;
 struct guest_memory;
+struct guest_numa;
 struct hvcons;
 struct pci_host;
 struct vcpu;
@@ -192,6 +193,7 @@ struct spapr_segment_pages {
 /* The whole machine, as far as a guest is told of it. */
 struct spapr_fdt_spec {
 	u64 mem_size;
+	const struct guest_numa *numa;	/* NULL: one node */
 	unsigned int ncpus;
 	const char *cmdline;	/* never NULL */
 	u64 initrd, initrd_size;	/* size 0: none */

@@ -11,6 +11,7 @@
 #
 #	--cpus N        processors of the emulated host (4)
 #	--mem MB        its memory (4096)
+#	--numa N        nodes that share both alike (1); disks are at the last one
 #	--disk FILE     raw image that becomes its next disk: /dev/vda, /dev/vdb...
 #	--share DIR     directory of this machine that it may write to
 #	--plugin SPEC   TCG plugin of the emulator: FILE.so,KEY=VALUE...
@@ -27,12 +28,13 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 die() { echo "emuhost.sh: $*" >&2; exit 125; }
 say() { echo "emuhost: $*" >&2; }
 
-cpus=4 mem=4096 timeout=600 silence=20 retries=2
+cpus=4 mem=4096 nodes=1 timeout=600 silence=20 retries=2
 disks=() shares=() plugins=() params=''
 while [ $# -gt 0 ]; do
 	case $1 in
 	--cpus)    cpus=$2; shift ;;
 	--mem)     mem=$2; shift ;;
+	--numa)    nodes=$2; shift ;;
 	--disk)    disks+=("$(realpath "$2")"); shift ;;
 	--share)   shares+=("$(realpath "$2")"); shift ;;
 	--plugin)  plugins+=(-plugin "$2"); shift ;;
@@ -46,7 +48,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ $# -ge 1 ] || { sed -n '4,25s/^# \{0,1\}//p' "$0" >&2; exit 125; }
+[ $# -ge 1 ] || { sed -n '4,26s/^# \{0,1\}//p' "$0" >&2; exit 125; }
 command -v qemu-system-x86_64 > /dev/null || die "qemu-system-x86_64 is missing: run scripts/setup.sh test"
 
 # The host's kernel is the generic one: the small one has no 9p.
@@ -83,6 +85,16 @@ args=(-accel tcg,thread=multi ${plugins[@]+"${plugins[@]}"} -cpu EPYC,svm=on -sm
 	# Periodic ticks raise again what the emulator may have lost.
 	-append "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable clocksource=tsc no_timer_check nohz=off highres=off softlockup_panic=1 watchdog_thresh=5 emuhost=$run$params"
 	-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap")
+# A bus of the last node's; the others' is the root bus, as on most machines node 0.
+bus=()
+if [ "$nodes" -gt 1 ]; then
+	for ((n = 0; n < nodes; n++)); do
+		args+=(-object "memory-backend-ram,id=mem$n,size=$((mem / nodes))M"
+			-numa "node,nodeid=$n,memdev=mem$n,cpus=$((cpus * n / nodes))-$((cpus * (n + 1) / nodes - 1))")
+	done
+	args+=(-device "pxb,id=far,bus_nr=128,numa_node=$((nodes - 1))")
+	bus=(bus=far)
+fi
 n=0
 for dir in ${shares[@]+"${shares[@]}"}; do
 	echo "$dir" >> "$run/shares"
@@ -93,7 +105,7 @@ n=0
 for disk in ${disks[@]+"${disks[@]}"}; do
 	# The image outlives the emulator, not this machine: no flush is needed.
 	args+=(-drive "if=none,id=disk$n,file=$disk,format=raw,cache=unsafe,aio=threads"
-		-device "virtio-blk-pci,drive=disk$n,num-queues=$cpus")
+		-device "virtio-blk-pci,drive=disk$n,num-queues=$cpus${bus:+,$bus,addr=$((n + 1))}")
 	n=$((n + 1))
 done
 

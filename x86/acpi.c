@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * ACPI tables in guest memory: RSDP, XSDT, FADT with FACS and DSDT, MADT, MCFG.
+ * ACPI tables in guest memory: RSDP, XSDT, FADT with FACS and DSDT, MADT, MCFG; those of
+ * NUMA nodes are acpi_numa.c's.
  *
  * They describe the machine of x86.h: a fixed-hardware PM1 block for power off
  * and power button, a reset register, local APICs and one I/O APIC, PCI
@@ -10,7 +11,9 @@
  */
 #include "x86/x86.h"
 #include "kvm/memory.h"
+#include "kvm/numa.h"
 #include "log.h"
+#include "x86/acpi.h"
 #include <assert.h>
 #include <errno.h>
 #include <string.h>
@@ -18,8 +21,6 @@
 /* iasl emits a definition without storage class. */
 static const
 #include "dsdt.hex"
-
-#define PACKED __attribute__((packed))
 
 struct acpi_rsdp {	/* 5.2.5.3 */
 	char signature[8];
@@ -35,20 +36,7 @@ struct acpi_rsdp {	/* 5.2.5.3 */
 _Static_assert(sizeof(struct acpi_rsdp) == 36, "RSDP");
 #define RSDP_V1_SIZE 20
 
-struct acpi_header {	/* 5.2.6 */
-	char signature[4];
-	__le32 length;
-	u8 revision;
-	u8 checksum;
-	char oem_id[6];
-	char oem_table_id[8];
-	__le32 oem_revision;
-	char creator_id[4];
-	__le32 creator_revision;
-} PACKED;
-_Static_assert(sizeof(struct acpi_header) == 36, "table header");
-
-#define XSDT_TABLES 3
+#define XSDT_TABLES 5	/* the last two only with NUMA nodes */
 struct acpi_xsdt {	/* 5.2.8 */
 	struct acpi_header header;
 	__le64 table[XSDT_TABLES];
@@ -212,14 +200,7 @@ struct acpi_mcfg {	/* PCI Firmware 3.2, table 4-2 */
 } PACKED;
 _Static_assert(sizeof(struct acpi_mcfg) == 60, "MCFG");
 
-/* The ACPI area, filled from its start: x86.h says where it is. */
-struct acpi_area {
-	u8 *base;
-	u32 used;
-};
-
-/* @size zero bytes; @align is a power of two. */
-static void *acpi_alloc(struct acpi_area *area, size_t size, u32 align)
+void *acpi_alloc(struct acpi_area *area, size_t size, u32 align)
 {
 	u32 at = (area->used + align - 1) & ~(align - 1);
 
@@ -228,7 +209,7 @@ static void *acpi_alloc(struct acpi_area *area, size_t size, u32 align)
 	return area->base + at;
 }
 
-static u32 acpi_address(const struct acpi_area *area, const void *table)
+u32 acpi_address(const struct acpi_area *area, const void *table)
 {
 	return X86_ACPI_ADDR + ((const u8 *)table - area->base);
 }
@@ -244,8 +225,8 @@ static u8 acpi_checksum(const void *data, size_t len)
 	return -sum;
 }
 
-static void acpi_header_set(struct acpi_header *h, const char *signature,
-			    u8 revision, size_t len)
+void acpi_header_set(struct acpi_header *h, const char *signature, u8 revision,
+		     size_t len)
 {
 	*h = (struct acpi_header){
 		.length = cpu_to_le32(len),
@@ -384,7 +365,9 @@ static u32 acpi_mcfg_build(struct acpi_area *area)
 	return acpi_address(area, mcfg);
 }
 
-static u32 acpi_xsdt_build(struct acpi_area *area, unsigned int ncpus)
+static u32 acpi_xsdt_build(struct acpi_area *area,
+			   const struct guest_memory *mem, unsigned int ncpus,
+			   const struct guest_numa *numa)
 {
 	struct acpi_xsdt xsdt = {
 		.table = {
@@ -393,14 +376,24 @@ static u32 acpi_xsdt_build(struct acpi_area *area, unsigned int ncpus)
 			cpu_to_le64(acpi_mcfg_build(area)),
 		},
 	};
-	void *table = acpi_alloc(area, sizeof(xsdt), 16);
+	size_t size = sizeof(xsdt);
+	void *table;
 
-	acpi_header_set(&xsdt.header, "XSDT", 1, sizeof(xsdt));
-	memcpy(table, &xsdt, sizeof(xsdt));
+	if (numa->nnodes) {
+		xsdt.table[3] = cpu_to_le64(acpi_srat_build(area, mem, ncpus,
+							    numa));
+		xsdt.table[4] = cpu_to_le64(acpi_slit_build(area, numa));
+	} else {
+		size -= 2 * sizeof(xsdt.table[0]);
+	}
+	table = acpi_alloc(area, size, 16);
+	acpi_header_set(&xsdt.header, "XSDT", 1, size);
+	memcpy(table, &xsdt, size);
 	return acpi_address(area, table);
 }
 
-int acpi_build(const struct guest_memory *mem, unsigned int ncpus, u32 slots)
+int acpi_build(const struct guest_memory *mem, unsigned int ncpus,
+	       const struct guest_numa *numa, u32 slots)
 {
 	__le32 *slots_word = guest_ptr(mem, X86_ACPI_SLOTS_ADDR, sizeof(slots));
 	struct acpi_area area = {
@@ -421,7 +414,7 @@ int acpi_build(const struct guest_memory *mem, unsigned int ncpus, u32 slots)
 	memcpy(rsdp->oem_id, "LKVM", 4);
 	rsdp->revision = 2;
 	rsdp->length = cpu_to_le32(sizeof(*rsdp));
-	rsdp->xsdt = cpu_to_le64(acpi_xsdt_build(&area, ncpus));
+	rsdp->xsdt = cpu_to_le64(acpi_xsdt_build(&area, mem, ncpus, numa));
 	rsdp->checksum = acpi_checksum(rsdp, RSDP_V1_SIZE);
 	rsdp->extended_checksum = acpi_checksum(rsdp, sizeof(*rsdp));
 	return 0;

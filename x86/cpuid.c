@@ -2,7 +2,8 @@
 /*
  * What CPUID tells a vCPU: all that KVM supports, KVM's own leaves included,
  * with the topology of the guest in place of the host's: one package of ncpus
- * cores, one thread each, one shared last-level cache, APIC id = vCPU id.
+ * cores, one thread each, one shared last-level cache, or several that do not
+ * reach over NUMA nodes, APIC id = vCPU id.
  *
  * cpuid_init() is called by arch_vcpu_init() before a vCPU first runs.
  * Leaf numbers: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E;
@@ -137,9 +138,30 @@ static u32 cpuid_cache_sharing(u32 eax, u32 sharers)
 	return (eax & ~CACHE_SHARING_MASK) | others << CACHE_SHARING_SHIFT;
 }
 
+/* Are vCPUs that differ in the lowest @bits of their number always of one node? */
+static bool cpuid_one_node(const struct cpuid_vcpu *vcpu, unsigned int bits)
+{
+	for (unsigned int id = 0; id < vcpu->ncpus; id++)
+		if (vcpu->numa->cpu_node[id] !=
+		    vcpu->numa->cpu_node[id & (~0u << bits)])
+			return false;
+	return true;
+}
+
+/* Bits of the APIC id that count those who share a last-level cache. */
+static unsigned int cpuid_cache_bits(const struct cpuid_vcpu *vcpu)
+{
+	unsigned int bits = cpuid_bits(vcpu->ncpus);
+
+	while (vcpu->numa && bits && !cpuid_one_node(vcpu, bits))
+		bits--;
+	return bits;
+}
+
 /* Leaf 4 counts APIC ids, hence powers of two; 0x8000001d counts CPUs. */
 static void cpuid_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
+	u32 cached = 1u << cpuid_cache_bits(vcpu);
 	u32 ids = 1u << cpuid_bits(vcpu->ncpus);
 	u32 cores = ids < CACHE_CORES_MAX ? ids : CACHE_CORES_MAX;
 
@@ -149,11 +171,13 @@ static void cpuid_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu
 		if (!CACHE_TYPE(e->eax))
 			continue;
 		if (e->function == 4) {
-			e->eax = cpuid_cache_sharing(e->eax, ids);
+			e->eax = cpuid_cache_sharing(e->eax, cached);
 			e->eax &= ~(~0u << CACHE_CORES_SHIFT);
 			e->eax |= (cores - 1) << CACHE_CORES_SHIFT;
 		} else if (e->function == 0x8000001d) {
-			e->eax = cpuid_cache_sharing(e->eax, vcpu->ncpus);
+			e->eax = cpuid_cache_sharing(
+				e->eax, cached < vcpu->ncpus ? cached :
+							       vcpu->ncpus);
 		}
 	}
 }
@@ -276,6 +300,7 @@ int cpuid_init(struct vcpu *vcpu)
 	const struct cpuid_vcpu self = {
 		.id = vcpu->id,
 		.ncpus = vcpu->vm->ncpus,
+		.numa = &vcpu->vm->numa,
 		.dedicated = vcpu->vm->dedicated,
 		.tsc_deadline = ioctl(vcpu->vm->fd, KVM_CHECK_EXTENSION,
 				      KVM_CAP_TSC_DEADLINE_TIMER) > 0,

@@ -8,11 +8,13 @@
 
 #include "endian.h"
 
+struct guest_numa;
 struct kvm_cpuid2;
 
 struct cpuid_vcpu {
 	unsigned int id;	/* also its APIC id */
 	unsigned int ncpus;	/* cores of the only package, one thread each */
+	const struct guest_numa *numa;	/* NULL: one node */
 	bool dedicated;		/* has a host core of its own */
 	bool tsc_deadline;	/* KVM has the LAPIC timer's deadline mode */
 };

@@ -46,6 +46,7 @@ const char *const arch_kernel_formats = "bzImage or ELF vmlinux to boot";
 const bool arch_tells_dedicated = true;	/* KVM_HINTS_REALTIME */
 const char *const arch_caps_remedy = "run a newer host kernel (Linux 4.13 or later)";
 const unsigned int arch_max_cpus = X86_CPUS_MAX;
+const unsigned int arch_max_nodes = GUEST_NODES_MAX;
 const char *const arch_console_param = "console=ttyS0";
 const u32 arch_msi_gsi_base = X86_IOAPIC_PINS;
 const struct arch_pci_window arch_pci_window = {
@@ -410,7 +411,7 @@ static u32 mmio_slots(const struct vm *vm)
 int arch_boot(struct vm *vm, const struct boot_spec *boot)
 {
 	struct x86_entry entry;
-	int err = acpi_build(&vm->mem, vm->ncpus, mmio_slots(vm));
+	int err = acpi_build(&vm->mem, vm->ncpus, &vm->numa, mmio_slots(vm));
 
 	if (!err)
 		err = boot_load(&vm->mem, boot, &entry);

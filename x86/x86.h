@@ -11,6 +11,7 @@
 struct boot_spec;
 struct console;
 struct guest_memory;
+struct guest_numa;
 struct vcpu;
 struct vm;
 
@@ -61,7 +62,8 @@ struct vm;
  * acpi.c: write RSDP and tables for @ncpus to X86_ACPI_ADDR.  Bit i of @slots
  * tells of a device in slot i of arch_mmio_slot().  0 or -errno.
  */
-int acpi_build(const struct guest_memory *mem, unsigned int ncpus, u32 slots);
+int acpi_build(const struct guest_memory *mem, unsigned int ncpus,
+	       const struct guest_numa *numa, u32 slots);
 
 /* cpuid.c: KVM's supported leaves, made right for vCPU @id of @ncpus. */
 int cpuid_init(struct vcpu *vcpu);

@@ -10,6 +10,7 @@
 #include "kvm/bus.h"
 #include "kvm/event.h"
 #include "kvm/memory.h"
+#include "kvm/numa.h"
 #include <pthread.h>
 
 struct console;
@@ -41,6 +42,7 @@ struct vm {
 	bool dedicated;		/* the guest may know: vCPUs have cores of their own */
 	struct vcpu **vcpus;
 	struct guest_memory mem;
+	struct guest_numa numa;	/* of mem and of vCPUs; before vm_cpus_create() */
 	struct bus mmio;
 	struct bus pio;
 	struct irq_routes irqs;

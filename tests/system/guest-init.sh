@@ -217,6 +217,15 @@ task_typed() {
 	say "firing=$(firing "$(param interrupt)")"
 }
 
+# NUMA nodes as Linux has them, and whether it had to complain.
+task_nodes() {
+	for node in /sys/devices/system/node/node[0-9]*; do
+		say "${node##*/}=$(cat "$node/cpulist") mib=$(awk '/MemTotal/ { print int($4 / 1024) }' "$node/meminfo")" \
+			"distance=$(tr ' ' , < "$node/distance")"
+	done
+	say "complaints=$(dmesg | grep -ciE 'not on the same node|srat.*(reject|fail|bug)|numa.*(fail|invalid)')"
+}
+
 task_idle_driver() { say "cpuidle=$(cat /sys/devices/system/cpu/cpuidle/current_driver)"; }
 
 task_root() {

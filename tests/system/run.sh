@@ -41,7 +41,7 @@ sed -n '/^#!\/bin\/sh/,/^```/{/^```/!p}' "$top/docs/ci.md" > "$dir/ci.sh"
 # TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
-"$scripts/emuhost.sh" --share "$dir" --disk "$dir/scratch.img" --timeout 1040 --retries 4 -- \
+"$scripts/emuhost.sh" --numa 2 --share "$dir" --disk "$dir/scratch.img" --timeout 1040 --retries 4 -- \
 	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-920})) "$here/tests.sh" "$@" |
 	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
 

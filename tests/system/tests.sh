@@ -512,6 +512,108 @@ test_batching_by_strace() {
 	check "${seen:-0}" -eq "$(total submits)"
 }
 
+# --- NUMA: the host has two nodes of two CPUs, and /scratch is on a disk of node 1 ---
+
+two_nodes() { [ -e /sys/devices/system/node/node1 ] || skip "the host has one node"; }
+
+# cpus_of COMM: the CPUs that this thread of the running guest may run on
+cpus_of() {
+	local task
+	for task in "/proc/$(lkvm_pid)/task"/*; do
+		[ "$(cat "$task/comm")" != "$1" ] || sed -n 's/^Cpus_allowed_list:\t//p' "$task/status"
+	done
+}
+
+# memory_of POLICY: pages of the guest's memory on nodes 0 and 1, of what is bound so
+memory_of() {
+	awk -v policy="$1" '$2 == policy { for (i = 3; i <= NF; i++) if (split($i, n, "=") == 2) sum[n[1]] += n[2] }
+		END { print sum["N0"] + 0, sum["N1"] + 0 }' "/proc/$(lkvm_pid)/numa_maps"
+}
+
+# By itself: threads and memory are at the disk, whatever the guest does, and the next
+# guest is elsewhere.
+test_numa_auto() {
+	local first pages
+	two_nodes
+	image a.img 64M
+	image b.img 64M
+	tasks=mq,
+	ready -c 1 -d /scratch/a.img,queues=1 --affinity auto
+	check "$(cat "$log.err")" = "lkvm: affinity: vda of vda is at node 1: vda I/O on CPU 2 (node 1), vCPUs on CPU 3 (node 1), memory on node 1"
+	check "$(cpus_of lkvm/vda.q0)" = 2
+	check "$(cpus_of lkvm/vcpu0)" = 3
+	check "$(cpus_of lkvm)" = 0-1
+	# shellcheck disable=SC2046 # two words
+	set -- $(memory_of prefer:1)
+	echo "# guest memory: $1 pages on node 0, $2 on node 1"
+	check "$1" = 0
+	check "$2" -ge 4096
+	first=$pid log=$log.second
+	ready -c 1 -d /scratch/b.img,queues=1 --affinity auto
+	check "$(cpus_of lkvm/vda.q0)" = 0
+	check "$(cpus_of lkvm/vcpu0)" = 1
+	stop TERM 143
+	pid=$first
+	stop TERM 143
+}
+
+# The same for workers of a disk, which pinned I/O threads start: they keep off.
+test_numa_workers() {
+	two_nodes
+	image a.img 64M
+	tasks=mq,
+	ready -c 1 -d /scratch/a.img,queues=1,aio=threads --affinity auto
+	check "$(cpus_of lkvm/vda.q0)" = 2
+	check "$(cpus_of lkvm/worker | sort -u)" = 0-1
+	stop TERM 143
+}
+
+test_numa_guest_nodes() {
+	two_nodes
+	ready -c 4 -d null:64M --affinity off --numa node=0,cpus=0-1,mem=256M,host=1 \
+		--numa node=1,cpus=2,3,mem=256M,host=0
+	check "$(memory_of bind:1 | cut -d ' ' -f 1)" = 0
+	check "$(memory_of bind:0 | cut -d ' ' -f 2)" = 0
+	check "$(memory_of bind:1 | cut -d ' ' -f 2)" -ge 1024
+	check "$(memory_of bind:0 | cut -d ' ' -f 1)" -ge 256
+	stop TERM 143
+	guest 0 nodes -c 4 -d null:64M --numa node=0,cpus=0-1,mem=192M,host=1 --numa node=1,cpus=2,3,mem=320M,host=0
+	has 'node0=0-1 mib=1[0-9][0-9] distance=10,20' 'node1=2-3 mib=(29|30|31|32)[0-9] distance=20,10' complaints=0 end
+}
+
+# vCPUs that take turns, a node without CPUs, and one that reaches over the hole.
+test_numa_over_the_hole() {
+	guest 0 nodes -c 2 -m 3584M -d null:64M --numa node=0,cpus=1,mem=256M --numa node=1,cpus=0,mem=3072M \
+		--numa node=2,mem=256M
+	has 'node0=1 .*distance=10,20,20' 'node1=0 mib=(29|30)[0-9][0-9] .*' 'node2= mib=2[0-9][0-9] .*' complaints=0 end
+}
+
+# Nothing but the wish fails where mbind(2) is not allowed.
+test_numa_no_privilege() {
+	command -v strace > /dev/null || skip "no strace"
+	two_nodes
+	image a.img 64M
+	wrap=(strace -f --seccomp-bpf -e trace=mbind -e inject=mbind:error=EPERM -o "$log.strace")
+	guest 0 mq -c 1 -d /scratch/a.img,queues=1 --affinity auto
+	has queues=1 end
+	grep -q 'warning: --affinity auto: guest memory cannot be put on node 1: Operation not permitted' "$log.err" ||
+		fail "no warning: $(cat "$log.err")"
+}
+
+# The disk's interrupts: those of queues are managed by the kernel, the other one is steered.
+test_irq() {
+	local irq before
+	image a.img 64M
+	irq=$(awk '/virtio.*-config/ { sub(":", "", $1); print $1 }' /proc/interrupts | tail -n 1)
+	before=$(cat "/proc/irq/$irq/smp_affinity_list")
+	ready -c 1 -d /scratch/a.img,queues=1 --affinity auto,irq
+	grep -q 'affinity: 4 of 5 interrupts of vda are managed by the kernel' "$log.err" || fail "$(cat "$log.err")"
+	grep -q 'affinity: 1 of 5 interrupts of vda come' "$log.err" || fail "$(cat "$log.err")"
+	check "$(cat "/proc/irq/$irq/smp_affinity_list")" = "$(cpus_of lkvm/vda.q0)"
+	stop TERM 143
+	check "$(cat "/proc/irq/$irq/smp_affinity_list")" = "$before"
+}
+
 # --- running the tests -----------------------------------------------------
 
 # In the order above.  A line "begun NAME" without an end tells that the host died.

@@ -5,6 +5,7 @@
  */
 #include "arch.h"
 #include "kvm/memory.h"
+#include "kvm/numa.h"
 #include "x86/x86.h"
 #include <check.h>
 #include <errno.h>
@@ -27,6 +28,7 @@ static const unsigned int cpu_counts[] = { 1, 2, 64, 255 };
 
 static u8 *ram;
 static struct guest_memory mem;
+static struct guest_numa numa;
 static struct table tables[TABLES];
 
 static void setup(void)
@@ -86,7 +88,7 @@ static void find_tables(unsigned int ncpus)
 {
 	u64 rsdp = X86_ACPI_ADDR, xsdt, fadt;
 
-	ck_assert_int_eq(acpi_build(&mem, ncpus, SLOTS), 0);
+	ck_assert_int_eq(acpi_build(&mem, ncpus, &numa, SLOTS), 0);
 	ck_assert(!memcmp(ram + rsdp, "RSD PTR ", 8));
 	ck_assert_uint_eq(ram[rsdp + 15], 2);
 	ck_assert_uint_eq(sum(rsdp, 20), 0);
@@ -237,6 +239,109 @@ START_TEST(test_mmio_slots)
 }
 END_TEST
 
+/* --- NUMA nodes ---------------------------------------------------------- */
+
+#define NODES 3
+#define GIB (1ull << 30)
+
+/*
+ * Node 0 ends below the hole, node 1 reaches over it, node 2 is above; the memory
+ * of this test ends at MEM_SIZE, but that is not looked at.
+ */
+static void make_nodes(void)
+{
+	mem.nregions = 2;
+	mem.region[0].size = X86_LOW_RAM_END;
+	mem.region[1] = (struct guest_region){ X86_HIGH_RAM, GIB, NULL };
+	numa = (struct guest_numa){
+		.nnodes = NODES,
+		.size = { 2 * GIB, GIB + GIB / 2, GIB / 2 },
+		.cpu_node = { 1, 0, 2, 1 },
+		.distance = { { 10, 21, 22 }, { 21, 10, 23 }, { 22, 23, 10 } },
+	};
+}
+
+static u64 find_table(const char *name)
+{
+	u64 xsdt = get64(X86_ACPI_ADDR + 24);
+
+	for (u64 at = xsdt + 36; at < xsdt + get32(xsdt + 4); at += 8)
+		if (!memcmp(ram + get64(at), name, 4))
+			return get64(at);
+	return 0;
+}
+
+static void expect_range(u64 at, u32 node, u64 gpa, u64 size)
+{
+	ck_assert_uint_eq(ram[at], 1);
+	ck_assert_uint_eq(ram[at + 1], 40);
+	ck_assert_uint_eq(get32(at + 2), node);
+	ck_assert_uint_eq(get64(at + 8), gpa);
+	ck_assert_uint_eq(get64(at + 16), size);
+	ck_assert_uint_eq(get32(at + 28), 1);
+}
+
+START_TEST(test_srat)
+{
+	struct table t;
+	u64 at;
+
+	make_nodes();
+	ck_assert_int_eq(acpi_build(&mem, 4, &numa, SLOTS), 0);
+	check_table(&t, find_table("SRAT"), "SRAT");
+	ck_assert_uint_eq(t.len, 48 + 4 * 16 + 4 * 40);
+	ck_assert_uint_eq(get32(t.addr + 36), 1);
+	at = t.addr + 48;
+	for (unsigned int id = 0; id < 4; id++, at += 16) {
+		ck_assert_uint_eq(ram[at], 0);
+		ck_assert_uint_eq(ram[at + 1], 16);
+		ck_assert_uint_eq(ram[at + 2], numa.cpu_node[id]);
+		ck_assert_uint_eq(ram[at + 3], id);
+		ck_assert_uint_eq(get32(at + 4), 1);
+	}
+	expect_range(at, 0, 0, 2 * GIB);
+	expect_range(at + 40, 1, 2 * GIB, GIB);
+	expect_range(at + 80, 1, X86_HIGH_RAM, GIB / 2);
+	expect_range(at + 120, 2, X86_HIGH_RAM + GIB / 2, GIB / 2);
+}
+END_TEST
+
+START_TEST(test_slit)
+{
+	struct table t;
+
+	make_nodes();
+	ck_assert_int_eq(acpi_build(&mem, 4, &numa, SLOTS), 0);
+	check_table(&t, find_table("SLIT"), "SLIT");
+	ck_assert_uint_eq(t.len, 44 + NODES * NODES);
+	ck_assert_uint_eq(get64(t.addr + 36), NODES);
+	for (unsigned int i = 0; i < NODES; i++)
+		for (unsigned int j = 0; j < NODES; j++)
+			ck_assert_uint_eq(ram[t.addr + 44 + i * NODES + j],
+					  numa.distance[i][j]);
+	/* Without nodes there is neither. */
+	numa.nnodes = 0;
+	ck_assert_int_eq(acpi_build(&mem, 4, &numa, SLOTS), 0);
+	ck_assert_uint_eq(find_table("SLIT") + find_table("SRAT"), 0);
+}
+END_TEST
+
+/* Tables of the largest machine find room. */
+START_TEST(test_many_nodes)
+{
+	struct table t;
+
+	make_nodes();
+	numa.nnodes = GUEST_NODES_MAX;
+	for (unsigned int i = 0; i < GUEST_NODES_MAX; i++)
+		numa.size[i] = 4 * GIB / GUEST_NODES_MAX;
+	ck_assert_int_eq(acpi_build(&mem, 255, &numa, SLOTS), 0);
+	check_table(&t, find_table("SRAT"), "SRAT");
+	ck_assert_uint_eq(t.len, 48 + 255 * 16 + GUEST_NODES_MAX * 40);
+	check_table(&t, find_table("SLIT"), "SLIT");
+}
+END_TEST
+
 /* What was there before leaves no trace, as after an earlier boot. */
 START_TEST(test_rebuild)
 {
@@ -253,7 +358,7 @@ END_TEST
 START_TEST(test_no_memory)
 {
 	mem.region[0].size = X86_ACPI_ADDR + X86_ACPI_SIZE - 1;
-	ck_assert_int_eq(acpi_build(&mem, 1, 0), -ENOMEM);
+	ck_assert_int_eq(acpi_build(&mem, 1, &numa, 0), -ENOMEM);
 }
 END_TEST
 
@@ -287,6 +392,12 @@ START_TEST(test_iasl)
 	/* iasl takes all but the RSDP, which has no table header. */
 	for (int i = 1; i < TABLES; i++)
 		run_iasl(dir, &tables[i]);
+	make_nodes();
+	ck_assert_int_eq(acpi_build(&mem, 4, &numa, SLOTS), 0);
+	check_table(&tables[0], find_table("SRAT"), "SRAT");
+	check_table(&tables[1], find_table("SLIT"), "SLIT");
+	run_iasl(dir, &tables[0]);
+	run_iasl(dir, &tables[1]);
 	snprintf(cmd, sizeof(cmd), "rm -rf %s", dir);
 	ck_assert_int_eq(system(cmd), 0);
 }
@@ -306,6 +417,9 @@ static Suite *acpi_suite(void)
 	tcase_add_test(tc, test_fadt);
 	tcase_add_test(tc, test_mcfg);
 	tcase_add_test(tc, test_mmio_slots);
+	tcase_add_test(tc, test_srat);
+	tcase_add_test(tc, test_slit);
+	tcase_add_test(tc, test_many_nodes);
 	tcase_add_test(tc, test_rebuild);
 	tcase_add_test(tc, test_no_memory);
 	tcase_add_loop_test(tc, test_iasl, 0, n);

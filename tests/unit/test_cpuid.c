@@ -3,6 +3,7 @@
  * CPUID: host leaves as KVM reports them go in, and what a guest derives its
  * topology from must come out, on Intel and on AMD, for 1 to 255 CPUs.
  */
+#include "kvm/numa.h"
 #include "x86/cpuid.h"
 #include <check.h>
 #include <linux/kvm.h>
@@ -121,6 +122,35 @@ START_TEST(test_leaf_1)
 	ck_assert_uint_eq(e->ebx & 0xffff, 0x0800);
 	ck_assert_uint_eq(e->edx >> 28 & 1, n > 1);
 	ck_assert_uint_eq(e->ecx, 1u << 31 | 1u << 21 | 1);
+}
+END_TEST
+
+/*
+ * A last-level cache does not reach over nodes, which Linux would complain of: it
+ * is that of the largest groups, powers of two, that are of one node each.
+ */
+START_TEST(test_caches_of_nodes)
+{
+	static const struct {
+		struct guest_numa numa;
+		unsigned int ncpus, sharers;
+	} cases[] = {
+		{ { .nnodes = 1 }, 6, 6 },
+		{ { .nnodes = 2, .cpu_node = { 0, 0, 1, 1 } }, 4, 2 },
+		{ { .nnodes = 2, .cpu_node = { 0, 1, 0, 1 } }, 4, 1 },
+		{ { .nnodes = 2, .cpu_node = { 0, 0, 0, 1, 1, 1 } }, 6, 1 },
+		{ { .nnodes = 2, .cpu_node = { 0, 0, 0, 0, 1, 1 } }, 6, 4 },
+	};
+	const struct cpuid_vcpu vcpu = {
+		.ncpus = cases[_i].ncpus,
+		.numa = &cases[_i].numa,
+	};
+
+	add_amd();
+	cpuid_adapt(cpuid, &vcpu);
+	ck_assert_uint_eq(leaf(0x8000001d, 3)->eax >> 14 & 0xfff,
+			  cases[_i].sharers - 1);
+	ck_assert_uint_eq(leaf(0x8000001d, 2)->eax >> 14 & 0xfff, 0);
 }
 END_TEST
 
@@ -265,6 +295,7 @@ static Suite *cpuid_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_leaf_1, 0, n);
+	tcase_add_loop_test(tc, test_caches_of_nodes, 0, 5);
 	tcase_add_test(tc, test_tsc_deadline);
 	tcase_add_loop_test(tc, test_topology, 0, n);
 	tcase_add_test(tc, test_topology_only_where_known);

@@ -8,6 +8,7 @@
  */
 /* helpers: guest_ring.c ../../powerpc/fdt.c */
 #include "guest_ring.h"
+#include "kvm/numa.h"
 #include "powerpc/spapr.h"
 #include <check.h>
 #include <errno.h>
@@ -335,6 +336,40 @@ START_TEST(test_memory_and_initrd)
 }
 END_TEST
 
+/* The domain of the last level tells nodes apart; without nodes nothing is told. */
+START_TEST(test_nodes)
+{
+	static const struct guest_numa numa = {
+		.nnodes = 2,
+		.size = { 192u << 20, 64u << 20 },
+		.cpu_node = { 1, 0 },
+	};
+	struct spapr_fdt_spec spec = machines[1].spec;
+
+	build(&spec);
+	ck_assert(!has_property("/memory@0", "ibm,associativity"));
+	ck_assert(!has_property("/rtas", "ibm,associativity-reference-points"));
+	spec.mem_size = 256u << 20;
+	spec.numa = &numa;
+	build(&spec);
+	ck_assert_uint_eq(two_cells("/memory@0", "reg", 2), 192u << 20);
+	ck_assert_uint_eq(two_cells("/memory@c000000", "reg", 0), 192u << 20);
+	ck_assert_uint_eq(two_cells("/memory@c000000", "reg", 2), 64u << 20);
+	ck_assert_uint_eq(cell("/memory@0", "ibm,associativity", 0), 4);
+	ck_assert_uint_eq(cell("/memory@0", "ibm,associativity", 4), 0);
+	ck_assert_uint_eq(cell("/memory@c000000", "ibm,associativity", 4), 1);
+	ck_assert_uint_eq(cell("/cpus/PowerPC,POWER8@0", "ibm,associativity", 4),
+			  1);
+	ck_assert_uint_eq(cell("/cpus/PowerPC,POWER8@1", "ibm,associativity", 4),
+			  0);
+	ck_assert_uint_eq(cell("/cpus/PowerPC,POWER8@1", "ibm,associativity", 5),
+			  1);
+	for (unsigned int i = 0; i < 2; i++)
+		ck_assert_uint_eq(cell("/rtas", "ibm,associativity-reference-points", i), 4);
+	ck_assert_uint_eq(cell("/rtas", "ibm,max-associativity-domains", 4), 2);
+}
+END_TEST
+
 START_TEST(test_cpus)
 {
 	char path[64];
@@ -516,6 +551,7 @@ static Suite *fdt_suite(void)
 	tcase_add_test(tc, test_rtas_tokens);
 	tcase_add_test(tc, test_event_scan_rate);
 	tcase_add_test(tc, test_memory_and_initrd);
+	tcase_add_test(tc, test_nodes);
 	tcase_add_test(tc, test_cpus);
 	tcase_add_test(tc, test_less_of_a_cpu);
 	tcase_add_test(tc, test_page_sizes);

@@ -1,0 +1,120 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Interrupts steered to CPUs and back, in a /proc of files; those that the kernel keeps for
+ * itself are tests/system/'s.
+ */
+/* helpers: topology_rig.c disk_rig.c */
+#include "steer.h"
+#include "disk_rig.h"
+#include "topology_rig.h"
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static struct topology *t;
+static struct topology_device device;
+static struct rig_capture capture;
+static const struct cpu_list cpus = { .n = 2, .cpu = { 10, 8 } };
+
+static void setup(void)
+{
+	t = rig_begin("xeon-2n-smt2");
+	ck_assert_int_eq(topology_find_device(t, "nvme0n1", &device), 0);
+	ck_assert_uint_eq(device.nirqs, 4);
+	for (unsigned int i = 0; i < device.nirqs; i++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "proc/irq/%u/smp_affinity_list",
+			 device.irq[i]);
+		rig_write(path, "0-31\n");
+	}
+}
+
+static void teardown(void)
+{
+	rig_end(t);
+}
+
+static const char *affinity(unsigned int irq)
+{
+	static char line[64];
+
+	ck_assert_int_ge(topology_file(rig_root, line, sizeof(line),
+				       "proc/irq/%u/smp_affinity_list", irq), 0);
+	return line;
+}
+
+static struct steer *steer(void)
+{
+	struct steer *s;
+
+	rig_capture_start(&capture);
+	s = steer_irqs(rig_root, &device, &cpus);
+	rig_capture_end(&capture);
+	return s;
+}
+
+START_TEST(test_there_and_back)
+{
+	struct steer *s = steer();
+
+	rig_expect_line(&capture, "4 of 4 interrupts of nvme0n1");
+	/* A file keeps what was behind a shorter text. */
+	ck_assert(!strncmp(affinity(130), "10", 2));
+	ck_assert(!strncmp(affinity(131), "8", 1));
+	ck_assert(!strncmp(affinity(132), "10", 2));
+	steer_restore(s);
+	for (unsigned int irq = 130; irq < 134; irq++)
+		ck_assert_str_eq(affinity(irq), "0-31");
+}
+END_TEST
+
+START_TEST(test_not_there)
+{
+	char path[128];
+	struct steer *s;
+
+	device.nirqs = 1;
+	snprintf(path, sizeof(path), "%s/proc/irq/130/smp_affinity_list",
+		 rig_root);
+	ck_assert_int_eq(unlink(path), 0);
+	s = steer();
+	rig_expect_line(&capture, "warning", "--affinity auto,irq", "No such file");
+	steer_restore(s);
+}
+END_TEST
+
+START_TEST(test_none)
+{
+	device.nirqs = 0;
+	steer_restore(steer());
+	rig_expect_line(&capture, "nvme0n1 has no interrupts");
+	steer_restore(NULL);
+}
+END_TEST
+
+static Suite *steer_suite(void)
+{
+	Suite *suite = suite_create("steer");
+	TCase *tc = tcase_create("steer");
+
+	tcase_set_timeout(tc, 60);
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_test(tc, test_there_and_back);
+	tcase_add_test(tc, test_not_there);
+	tcase_add_test(tc, test_none);
+	suite_add_tcase(suite, tc);
+	return suite;
+}
+
+int main(void)
+{
+	SRunner *runner = srunner_create(steer_suite());
+	int failed;
+
+	srunner_run_all(runner, CK_NORMAL);
+	failed = srunner_ntests_failed(runner);
+	srunner_free(runner);
+	return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}
