@@ -101,7 +101,8 @@ static void run_help(const struct option_spec *specs)
 {
 	printf("usage: lkvm run --kernel FILE [OPTIONS] [-- COMMAND [ARG...]]\n\n");
 	options_help(specs);
-	printf("\n--cpus N: pin=LIST, a host CPU for each vCPU, in order, like 4-7 or 4,6\n"
+	printf("\n--cpus N: dedicated=on, each vCPU has a host core of its own; pin=LIST, a host CPU\n"
+	       "for each, in order, like 4-7 or 4,6\n"
 	       "--numa node=N: cpus=LIST its vCPUs, mem=SIZE its part of --mem, host=N a node of\n"
 	       "this host that the memory comes from (lkvm topology shows them)\n");
 	printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
@@ -146,10 +147,9 @@ int run_parse(struct run *run, int argc, char **argv)
 		  "kernel command line; a console= is added if it has none",
 		  NULL },
 		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,KEY=VALUE...]",
-		  "vCPUs (1); dedicated=on: each has a host core of its own", run_set_cpus },
+		  "vCPUs (1); keys below", run_set_cpus },
 		{ 0, "affinity", OPTION_CALL, &run->affinity, 0, 0, "auto[,irq]|off",
-		  "auto: CPUs for vCPUs and I/O threads, memory near the disk;\n"
-		  "                                   irq: the disk's interrupts, too (off)",
+		  "auto: CPUs for vCPUs and I/O threads, memory near the disk; irq: its interrupts, too (off)",
 		  affinity_parse },
 		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
