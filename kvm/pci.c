@@ -248,7 +248,7 @@ int pci_function_add(struct pci_host *host, struct pci_function *fn)
 	while (slot < PCI_SLOTS && host->slots[slot])
 		slot++;
 	if (slot == PCI_SLOTS) {
-		log_error("no PCI slot is free: at most %d devices",
+		log_error("no PCI slot is free: at most %d devices, a command's exit device among them; give fewer disks",
 			  PCI_SLOTS - 1);
 		return -ENOSPC;
 	}

@@ -136,6 +136,8 @@ wrong_disks() {
 	refused "iothreads over queues" "--disk $disk: iothreads 3: more than its queues" -k "$payload" --disk "$disk,queues=2,iothreads=3"
 	refused "nine disks on MMIO" "--disk null:9M: transport=mmio: .* 8 such disks; use transport=pci" -k "$payload" \
 		$(printf -- '--disk null:%dM,transport=mmio ' {1..9})
+	refused "31 disks and a command" "no PCI slot is free: at most 31 devices, .*exit device.*fewer disks" -k "$payload" \
+		$(printf -- '--disk null:%dM ' {1..31}) -- true
 	refused "serial too long" "--disk $disk: serial .*longer" -k "$payload" --disk "$disk,serial=123456789012345678901"
 	refused "no image" "--disk $dir/none: no such file; make" -k "$payload" --disk "$dir/none"
 	refused "empty path" "--disk: no path; give" -k "$payload" --disk ""

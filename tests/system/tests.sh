@@ -156,6 +156,17 @@ test_command_input() {
 	in_guest 0 -- sh -c 'cat; echo end; tty; echo tty > /dev/tty'
 	cmp "$log" <(cat "$log.in" && printf 'end\nnot a tty\ntty\n') || fail "not as it was sent"
 }
+# On a terminal: its name, size and kind are there, and it is the command's own.
+test_command_terminal() {
+	run_on_terminal() {
+		script -qec "stty rows 33 cols 99; TERM=some-term exec $lkvm run -k $kernel -i $dir/command.cpio -m 512M --timeout $limit \
+			-- sh -c 'tty; stty size; echo \$TERM; echo mine > /dev/tty; kill -INT \$\$'" /dev/null \
+			< /dev/null > "$log" 2> "$log.err" &
+		pid=$!
+	}
+	expect 130 run_on_terminal
+	check "$(tr -d '\r' < "$log" | head -n 4)" = "$(printf '/dev/ttyS0\n33 99\nsome-term\nmine')"
+}
 test_command_killed() {
 	in_guest 137 -- sh -c 'kill -9 $$'
 	told 'sh was killed in the guest by signal 9'
