@@ -51,6 +51,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 LIB_OBJS := kvm/event.o kvm/iothread.o kvm/wakeup.o
 LIB_OBJS += virtio/virtqueue.o virtio/split.o virtio/packed.o virtio/pace.o
 LIB_OBJS += virtio/blk.o virtio/blk_other.o virtio/blk_error.o virtio/limit.o
+LIB_OBJS += virtio/trace.o
 LIB_OBJS += disk/disk.o disk/merge.o disk/aio.o disk/aio_context.o
 LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o
 LIB_OBJS += disk/image.o disk/image_lock.o disk/format.o disk/erase.o disk/flush.o
@@ -64,6 +65,7 @@ LIB_OBJS += placement.o placement_text.o claims.o affinity.o steer.o numa_option
 LIB_OBJS += cpio.o guest_archive.o run_end.o
 LIB_OBJS += control.o control_socket.o control_client.o
 LIB_OBJS += drive.o stats.o json_text.o options.o spelling.o log.o
+LIB_OBJS += trace_read.o trace_table.o trace_svg.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o
 LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
@@ -77,7 +79,7 @@ LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
 MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o control_requests.o
-MAIN_OBJS += builtin-list.o builtin-stop.o builtin-stat.o
+MAIN_OBJS += builtin-list.o builtin-stop.o builtin-stat.o builtin-trace.o
 MAIN_OBJS += builtin-create.o builtin-mkinitrd.o guest/embed.o
 MAIN_OBJS += builtin-check-host.o builtin-topology.o builtin-version.o builtin-help.o
 

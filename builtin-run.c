@@ -15,6 +15,7 @@
 #include "log.h"
 #include "run.h"
 #include "stats.h"
+#include "virtio/trace.h"
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
@@ -150,6 +151,11 @@ static void run_close_stats(struct run *run)
 		fclose(run->stats);
 }
 
+static int run_open_trace(struct run *run)
+{
+	return run->trace_path ? trace_open(&run->trace, run->trace_path) : 0;
+}
+
 /* Every queue and vector is a file descriptor: take as many as we may. */
 static void run_raise_file_limit(void)
 {
@@ -179,8 +185,11 @@ static void run_shrink_stacks(void)
 static int run_attach_drives(struct run *run)
 {
 	while (run->attached < run->ndrives) {
-		int err = drive_attach(&run->drives[run->attached], &run->vm);
+		struct drive *d = &run->drives[run->attached];
+		int err;
 
+		d->trace = run->trace;
+		err = drive_attach(d, &run->vm);
 		if (err)
 			return err;
 		run->attached++;
@@ -276,12 +285,17 @@ static int vm_build(struct run *run)
 	err = arch_boot(vm, &boot);
 	if (err)
 		goto undo_drives;
+	err = run->trace ? trace_start(run->trace) : 0;
+	if (err)
+		goto undo_drives;
 	err = run_start_drives(run);
 	if (err)
 		goto undo_started;
 	return 0;
 undo_started:
 	run_stop_drives(run);
+	if (run->trace)
+		trace_stop(run->trace);
 undo_drives:
 	exit_device_free(run->exit_device);
 	run_detach_drives(run);
@@ -352,6 +366,8 @@ static int run_guest(struct run *run)
 	run->started_ns = now_ns();
 	end = vm_run(&run->vm, &detail);
 	run_stop_drives(run);
+	if (run->trace)
+		trace_stop(run->trace);
 	status = run_status(run, end, detail);
 	run_tell_end(run, end, detail);
 	run_write_stats(run);
@@ -382,13 +398,16 @@ int builtin_run(int argc, char **argv)
 	run.named = run.name != name;
 	run_raise_file_limit();
 	run_shrink_stacks();
-	if (!run_make_cmdline(&run) && !run_open_stats(&run))
+	if (!run_make_cmdline(&run) && !run_open_stats(&run) &&
+	    !run_open_trace(&run))
 		status = run_guest(&run);
 out:
 	for (unsigned int i = 0; i < run.ndrives; i++)
 		drive_forget(&run.drives[i]);
 	affinity_free(&run.affinity);
 	run_close_stats(&run);
+	if (run.trace)
+		trace_close(run.trace);
 	free(run.cmdline);
 	free(run.archive);
 	free(run.root_text);

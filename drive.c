@@ -324,6 +324,7 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 		.packed = d->packed,
 		.nthreads = d->iothreads,
 		.threads = d->threads,
+		.trace = d->trace,
 		.irq_delay_ns = drive_irq_delay(d),
 		.irq_delay_auto = d->irq_delay.index == IRQ_DELAY_AUTO,
 		.limits = { .requests = { d->iops, d->iops_burst },

@@ -20,6 +20,7 @@ const struct command commands[] = {
 	{ "resume", builtin_resume, "Let a paused guest go on" },
 	{ "create", builtin_create, "Make a raw disk image" },
 	{ "mkinitrd", builtin_mkinitrd, "Make an initrd with modules and programs" },
+	{ "trace", builtin_trace, "Show the requests that run --trace recorded" },
 	{ "check-host", builtin_check_host, "Tell how well this host can run guests" },
 	{ "topology", builtin_topology, "Show CPUs and nodes of this host, and where a guest would go" },
 	{ "version", builtin_version, "Print the version" },

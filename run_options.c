@@ -170,6 +170,8 @@ int run_parse(struct run *run, int argc, char **argv)
 		  "SECONDS", "end the guest after this time, status 124", NULL },
 		{ 0, "stats", OPTION_STRING, &run->stats_path, 0, 0, "FILE|-",
 		  "write counters as JSON at exit", NULL },
+		{ 0, "trace", OPTION_STRING, &run->trace_path, 0, 0, "FILE",
+		  "record every request, for lkvm trace FILE", NULL },
 		{ 'v', "verbose", OPTION_FLAG, &run->verbose, 0, 0, NULL,
 		  "tell what is chosen and how the guest ended", NULL },
 		{ 'h', "help", OPTION_FLAG, &run->help, 0, 0, NULL,

@@ -29,11 +29,12 @@ static const char *const engines[] = {
 
 static const char usage[] =
 	"usage: ring -m turns|threads|bare|lines -p PATH [-q QUEUES] [-t THREADS]\n"
-	"            [-d DEPTH] [-r split|packed] [-l] [-e ENGINE] [-P off|always|US] [-w MS | -n REQUESTS] [-c]\n"
+	"            [-d DEPTH] [-r split|packed] [-l] [-T FILE] [-e ENGINE] [-P off|always|US] [-w MS | -n REQUESTS] [-c]\n"
 	"       ring -C\n"
 	"  -w  measure for so long, or -n for so many requests of each thread\n"
 	"  -e  aio=: auto, native, io_uring or threads (native)    -P  poll= (off)\n"
 	"  -l  with iops= and bps= that are never reached\n"
+	"  -T  record every request in FILE, as --trace does\n"
 	"  -c  count instructions; times are wrong then\n"
 	"  -C  print what counts instructions here: perf or callgrind";
 
@@ -72,7 +73,7 @@ static void parse(struct ring_run *run, int argc, char **argv)
 {
 	int option;
 
-	while ((option = getopt(argc, argv, "m:p:q:t:d:r:e:P:w:n:lcC")) != -1) {
+	while ((option = getopt(argc, argv, "m:p:q:t:d:r:e:P:w:n:T:lcC")) != -1) {
 		switch (option) {
 		case 'm': run->mode = parse_name(option, optarg, modes, 4); break;
 		case 'e': run->engine = parse_name(option, optarg, engines, 4); break;
@@ -85,6 +86,7 @@ static void parse(struct ring_run *run, int argc, char **argv)
 		case 'w': run->ns = parse_number(option, optarg, 60000) * 1000000ull; break;
 		case 'n': run->count = parse_number(option, optarg, 1000000000); break;
 		case 'l': run->limited = true; break;
+		case 'T': run->trace = optarg; break;
 		case 'c': run->counted = true; break;
 		case 'C': puts(ring_counter_name()); exit(0);
 		default: ring_die("%s", usage);
@@ -112,9 +114,10 @@ static void print(const struct ring_run *run, const struct ring_result *r)
 	const struct ring_sample *s = &r->sum;
 	u64 n = s->requests;
 
-	printf("{\"mode\":\"%s\",\"path\":\"%s\",\"engine\":\"%s\",\"rings\":\"%s\",\"queues\":%u,\"threads\":%u,\"depth\":%u,\"limited\":%s,\"direct\":%s",
+	printf("{\"mode\":\"%s\",\"path\":\"%s\",\"engine\":\"%s\",\"rings\":\"%s\",\"queues\":%u,\"threads\":%u,\"depth\":%u,\"limited\":%s,\"traced\":%s,\"direct\":%s",
 	       modes[run->mode], run->path, r->engine, layouts[run->packed], run->queues,
-	       run->threads, run->depth, run->limited ? "true" : "false", r->direct ? "true" : "false");
+	       run->threads, run->depth, run->limited ? "true" : "false",
+	       run->trace ? "true" : "false", r->direct ? "true" : "false");
 	if (run->poll.always)
 		printf(",\"poll\":\"always\"");
 	else

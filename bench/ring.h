@@ -35,6 +35,7 @@ struct ring_run {
 	unsigned int depth;	/* in flight, of each queue */
 	bool packed;		/* rings */
 	bool limited;		/* but limits are never reached */
+	const char *trace;	/* record requests in this file, or NULL */
 	u64 begin;		/* when to begin measuring, ring_now() ... */
 	u64 ns;			/* ... for how long ... */
 	u64 count;		/* ... or, if not 0, how many requests a thread */

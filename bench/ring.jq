@@ -53,6 +53,8 @@ def bar($name; $value; $sense; $limit): select($value != null) | {name: $name, v
 	bars: [
 		bar("null, 1 queue: ns per request"; one("null/turns/q1t1").ns; "most"; 120),
 		bar("null, 1 queue: instructions per request"; one("null/turns/q1t1").instructions; "most"; 500),
+		bar("every request traced: instructions, times those without";
+			one("null/turns/q1t1/trace").instructions | ratio(one("null/turns/q1t1").instructions) | round3; "most"; 1.1),
 		bar("null, 16 queues on 16 threads: instructions, times those of 1";
 			one("null/turns/q16t16").instructions | ratio(one("null/turns/q1t1").instructions) | round3; "most"; 1.05),
 		($cases[] | select(.vs_bare != null) | . as $c | bar($c.case + ": throughput, times bare libaio"; $c.vs_bare; "least"; 0.95)),

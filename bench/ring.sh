@@ -40,6 +40,7 @@ cases() {
 	done
 	echo 'null/turns/q1t1/packed null turns 1 1 -r packed'
 	echo 'null/turns/q1t1/limits null turns 1 1 -l'
+	echo "null/turns/q1t1/trace null turns 1 1 -T $trace"
 	echo 'null/threads/q1t1/packed null threads 1 1 -P always -r packed'
 	echo 'null/threads/q1t1/poll=off null threads 1 1'
 	for shape in '1 1' '4 1' '16 1' '16 16'; do
@@ -56,7 +57,8 @@ cases() {
 
 tmpfs=/dev/shm/lkvm-bench.$$
 image=$dir/ring.img
-trap 'rm -f $tmpfs $image' EXIT
+trace=/dev/shm/lkvm-bench.$$.trace
+trap 'rm -f $tmpfs $image $trace' EXIT
 trap 'exit 130' INT TERM
 
 make_file() {

@@ -8,6 +8,7 @@
 #include "disk/disk.h"
 #include "kvm/event.h"
 #include "virtio/device.h"
+#include "virtio/trace.h"
 #include <linux/virtio_blk.h>
 #include <linux/virtio_config.h>
 
@@ -20,6 +21,7 @@ static struct ring_lane lanes[RING_QUEUES_MAX];
 static struct ring rings[RING_QUEUES_MAX];
 static struct iothread *threads[RING_QUEUES_MAX];
 static struct guest_memory memory;
+static struct trace *trace;
 
 static bool on_queue_interrupt(struct virtio_device *dev, unsigned int q)
 {
@@ -72,6 +74,9 @@ static struct virtio_blk *blk_new(const struct ring_run *run, struct disk *disk)
 			.requests.rate = 1000ull * LIMIT_REQUESTS_MAX,
 			.bytes.rate = 1000 * LIMIT_BYTES_MAX,
 		};
+	if (run->trace && trace_open(&trace, run->trace))
+		ring_die("cannot trace");
+	params.trace = trace;
 	for (unsigned int i = 0; i < run->threads; i++) {
 		if (iothread_new(&threads[i], "bench"))
 			ring_die("cannot make I/O thread %u", i);
@@ -97,6 +102,8 @@ static void lanes_new(const struct ring_run *run, struct virtio_blk *blk)
 		l->rings[l->nrings] = &rings[q];
 		l->stats[l->nrings++] = virtio_blk_stats(blk, q);
 	}
+	if (trace && trace_start(trace))
+		ring_die("cannot trace");
 	for (unsigned int i = 0; i < run->threads; i++)
 		if (iothread_start(threads[i]))
 			ring_die("cannot start I/O thread %u", i);
@@ -130,6 +137,10 @@ static void device_stop(const struct ring_run *run, struct virtio_blk *blk,
 	pthread_mutex_unlock(&dev->lock);
 	for (unsigned int i = 0; i < run->threads; i++)
 		iothread_stop(threads[i]);
+	if (trace) {
+		trace_stop(trace);
+		trace_close(trace);
+	}
 	virtio_blk_free(blk);
 	for (unsigned int i = 0; i < run->threads; i++) {
 		ring_lane_exit(&lanes[i]);

@@ -29,6 +29,7 @@ void help_overview(FILE *out);
 int builtin_run(int argc, char **argv);
 int builtin_create(int argc, char **argv);
 int builtin_mkinitrd(int argc, char **argv);
+int builtin_trace(int argc, char **argv);
 int builtin_check_host(int argc, char **argv);
 int builtin_topology(int argc, char **argv);
 int builtin_list(int argc, char **argv);

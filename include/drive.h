@@ -12,6 +12,7 @@
 
 struct disk;
 struct iothread;
+struct trace;
 struct virtio_blk;
 struct virtio_mmio;
 struct virtio_pci;
@@ -43,6 +44,7 @@ struct drive {
 	u64 bps, bps_burst;
 	struct option_choice rerror, werror;
 
+	struct trace *trace;	/* of --trace, or NULL */
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;
 	struct iothread **threads;

@@ -25,6 +25,7 @@ struct run {
 	bool named;		/* by the user */
 	const char *console_spec;
 	const char *stats_path;
+	const char *trace_path;
 	unsigned int cpus;
 	bool dedicated;
 	struct affinity affinity;
@@ -47,6 +48,7 @@ struct run {
 	size_t archive_size;
 	struct exit_device *exit_device;
 	FILE *stats;
+	struct trace *trace;
 	unsigned int attached;	/* drives */
 	int signal_fd;
 	int timer_fd;

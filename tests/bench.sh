@@ -20,7 +20,7 @@ if ! command -v valgrind jq > /dev/null; then
 elif make --no-print-directory build/x86/bench/ring > $log 2>&1 &&
 	QUICK=1 CASES='^null/turns/q1t1' OUT=$dir/bench.json bench/ring.sh >> $log 2>&1; then
 	ok "runs"
-	for bar in "null, 1 queue: instructions" allocations locks "cache lines written by two"; do
+	for bar in "null, 1 queue: instructions" "every request traced" allocations locks "cache lines written by two"; do
 		if grep -q "^$bar.* ok " $log; then ok "$bar"; else bad "$bar: $(grep "^$bar" $log | head -n 1)"; fi
 	done
 else

@@ -70,12 +70,27 @@ blk_complete(struct blk_request *req, u8 status, u32 written)
 	blk_request_put(q, req);
 }
 
-void blk_end(struct blk_request *req, u8 status, u32 written)
+static inline __attribute__((always_inline)) void
+blk_trace(const struct blk_request *req, enum trace_op op, u8 status)
 {
+	struct blk_queue *q = req->queue;
+	bool ranged = op != TRACE_OTHER;
+
+	trace_request(q->trace, iothread_now(q->thread), req->start, op, status,
+		      ranged ? req->disk.offset : 0,
+		      ranged ? req->disk.len : 0);
+}
+
+void blk_end_as(struct blk_request *req, enum trace_op op, u8 status,
+		u32 written)
+{
+	if (req->queue->trace)
+		blk_trace(req, op, status);
 	blk_complete(req, status, written);
 }
 
-static void blk_done(struct disk_req *disk, int err)
+static inline __attribute__((always_inline)) void
+blk_done_now(struct disk_req *disk, int err)
 {
 	struct blk_request *req = (struct blk_request *)disk;
 
@@ -86,6 +101,20 @@ static void blk_done(struct disk_req *disk, int err)
 			     disk->op == DISK_READ ? (u32)req->writable : 0);
 }
 
+static void blk_done(struct disk_req *disk, int err)
+{
+	blk_done_now(disk, err);
+}
+
+/* With --trace in place of blk_done(): without, nothing is to be asked. */
+static void blk_done_traced(struct disk_req *disk, int err)
+{
+	if (!err)
+		blk_trace((struct blk_request *)disk, (enum trace_op)disk->op,
+			  VIRTIO_BLK_S_OK);
+	blk_done_now(disk, err);
+}
+
 static void blk_read(struct blk_request *req, u64 sector,
 		     const struct buffers *data)
 {
@@ -94,11 +123,11 @@ static void blk_read(struct blk_request *req, u64 sector,
 
 	counter_add(&q->stats.reads, 1);
 	if (!blk_range_ok(q->blk, sector, len)) {
-		blk_end(req, VIRTIO_BLK_S_IOERR, 0);
+		blk_end_early(req, DISK_READ, sector, len, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	if (!len) {
-		blk_end(req, VIRTIO_BLK_S_OK, 0);
+		blk_end_early(req, DISK_READ, sector, 0, VIRTIO_BLK_S_OK);
 		return;
 	}
 	counter_add(&q->stats.read_bytes, len);
@@ -115,11 +144,11 @@ static void blk_write(struct blk_request *req, u64 sector,
 	counter_add(&q->stats.writes, 1);
 	/* 5.2.6.2: a read-only device fails writes, and changes nothing. */
 	if (q->blk->readonly || !blk_range_ok(q->blk, sector, len)) {
-		blk_end(req, VIRTIO_BLK_S_IOERR, 0);
+		blk_end_early(req, DISK_WRITE, sector, len, VIRTIO_BLK_S_IOERR);
 		return;
 	}
 	if (!len) {
-		blk_end(req, VIRTIO_BLK_S_OK, 0);
+		blk_end_early(req, DISK_WRITE, sector, 0, VIRTIO_BLK_S_OK);
 		return;
 	}
 	counter_add(&q->stats.written_bytes, len);
@@ -236,6 +265,8 @@ static void blk_count_batch(struct blk_queue *q, bool idle, unsigned int n)
 	if (kicks == q->kicks_seen)
 		counter_add(&q->stats.kicks_suppressed, 1);
 	q->kicks_seen = kicks;
+	if (q->trace)
+		trace_popped(q->trace, iothread_now(q->thread), n);
 	if (q->depth - q->nfree > q->peak)
 		q->peak = q->depth - q->nfree;
 	if (!idle)
@@ -347,6 +378,8 @@ static bool blk_run(struct iothread_client *c)
 	struct blk_queue *q = to_blk_queue(c);
 
 	disk_unplug(q->disk_queue);
+	if (q->trace && trace_pending(q->trace))
+		trace_submit(q->trace, iothread_read_clock(q->thread));
 	return q->irq.wanted;
 }
 
@@ -380,6 +413,8 @@ static void blk_interrupt(struct blk_queue *q)
 	sent = dev->transport->queue_interrupt(dev, blk_queue_index(q));
 	counter_add(sent ? &q->stats.interrupts : &q->stats.suppressed, 1);
 	probe_interrupt(q->client.name, q->client.index, sent);
+	if (q->trace)
+		trace_interrupt(q->trace, iothread_read_clock(q->thread), sent);
 }
 
 static void blk_irq_learn(struct blk_queue *q, unsigned int completions)
@@ -411,6 +446,9 @@ static void blk_publish_used(struct blk_queue *q)
 		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
 	probe_publish(q->client.name, q->client.index,
 		      virtqueue_unpublished(&q->vq));
+	if (q->trace)
+		trace_publish(q->trace, iothread_now(q->thread),
+			      virtqueue_unpublished(&q->vq));
 	if (!virtqueue_publish(&q->vq) || q->irq.wanted) {
 		counter_add(&q->stats.suppressed, 1);
 	} else {
@@ -484,7 +522,7 @@ int blk_queue_alloc(struct blk_queue *q, unsigned int depth)
 		q->requests[i].queue = q;
 		q->requests[i].disk.tag = (u16)i;
 		q->requests[i].disk.iov_end = &q->iovs[i * stride + depth];
-		q->requests[i].disk.done = blk_done;
+		q->requests[i].disk.done = q->trace ? blk_done_traced : blk_done;
 		q->free[q->nfree++] = (u16)(depth - 1 - i);
 	}
 	return 0;

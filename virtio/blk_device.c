@@ -239,7 +239,7 @@ static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
 			  const struct virtio_blk_params *params)
 {
 	struct blk_queue *q = &blk->queues[index];
-	int err;
+	int err = 0;
 
 	q->blk = blk;
 	q->thread = params->threads[index % params->nthreads];
@@ -250,7 +250,11 @@ static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
 	q->client.index = index;
 	q->client.name = params->name;
 	sem_init(&q->drained, 0, 0);
-	err = blk_queue_alloc(q, params->queue_size);
+	if (params->trace)
+		err = trace_add(params->trace, params->name, index,
+				params->queue_size, &q->trace);
+	if (!err)
+		err = blk_queue_alloc(q, params->queue_size);
 	if (err)
 		return err;
 	err = disk_queue_new(blk->disk, q->thread, q->depth, &q->disk_queue);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The virtio-blk requests that are rare (virtio 1.2, 5.2.6): discards, zeroes,
- * secure erasure, the serial number, and what is not known at all.
+ * secure erasure, the serial number, what is not known at all, and what of reads
+ * and writes never gets to the disk.
  *
  * Runs on the queue's I/O thread.  Ranges are checked here; what they do to the
  * host's file is disk/erase.c's.
@@ -10,6 +11,15 @@
 #include "disk/disk.h"
 #include "virtio/blk_queue.h"
 #include "virtio/device.h"
+
+void blk_end_early(struct blk_request *req, enum disk_op op, u64 sector,
+		   u64 len, u8 status)
+{
+	static const struct buffers nothing;
+
+	blk_prepare(req, op, sector << SECTOR_SHIFT, &nothing, len);
+	blk_end(req, status, 0);
+}
 
 /* 5.2.6: up to 20 bytes of serial number, ended by 0 if shorter. */
 static void blk_get_id(struct blk_request *req, const struct buffers *data)
@@ -26,7 +36,7 @@ static void blk_get_id(struct blk_request *req, const struct buffers *data)
 		memcpy(data->iov[i].iov_base, blk->serial + done, part);
 		done += part;
 	}
-	blk_end(req, VIRTIO_BLK_S_OK, (u32)done);
+	blk_end_as(req, TRACE_OTHER, VIRTIO_BLK_S_OK, (u32)done);
 }
 
 /* One kind of request on a range without data. */
@@ -76,7 +86,7 @@ static u64 blk_erase_max(const struct disk_info *info, enum disk_op op)
 static void blk_unsupported(struct blk_request *req)
 {
 	counter_add(&req->queue->stats.others, 1);
-	blk_end(req, VIRTIO_BLK_S_UNSUPP, 0);
+	blk_end_as(req, TRACE_OTHER, VIRTIO_BLK_S_UNSUPP, 0);
 }
 
 /*
@@ -125,7 +135,9 @@ static void blk_erase(struct blk_request *req, const struct erasure *e,
 	bytes = (u64)le32_to_cpu((__force __le32)segment.num_sectors)
 		<< SECTOR_SHIFT;
 	if (status != VIRTIO_BLK_S_OK || !bytes) {
-		blk_end(req, status, 0);
+		blk_end_early(req, e->op,
+			      le64_to_cpu((__force __le64)segment.sector),
+			      bytes, status);
 		return;
 	}
 	blk_count(q, e->bytes, bytes);

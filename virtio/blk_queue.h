@@ -15,6 +15,7 @@
 #include "virtio/device.h"
 #include "virtio/limit.h"
 #include "virtio/pace.h"
+#include "virtio/trace.h"
 #include <linux/virtio_blk.h>
 #include <semaphore.h>
 
@@ -63,6 +64,7 @@ struct blk_queue {
 	u64 kicks_seen;		/* wake-ups up to the last batch */
 	struct virtio_blk_stats stats;
 	struct iothread *thread;
+	struct trace_queue *trace;	/* of --trace, or NULL */
 	sem_t drained;
 };
 
@@ -101,9 +103,21 @@ void blk_queue_free(struct blk_queue *q);
 /* blk_other.c: neither read, write nor flush. */
 void blk_other(struct blk_request *req, u32 type, struct buffers out,
 	       struct buffers in);
+/* Not for the disk: not in its range, or of no length. */
+__attribute__((cold))
+void blk_end_early(struct blk_request *req, enum disk_op op, u64 sector,
+		   u64 len, u8 status);
 /* blk.c: complete it; @written bytes at the start of its buffers hold data. */
-void blk_end(struct blk_request *req, u8 status, u32 written);
-
+void blk_end_as(struct blk_request *req, enum trace_op op, u8 status,
+		u32 written);
+_Static_assert((int)TRACE_READ == DISK_READ &&
+		       (int)TRACE_SECURE_ERASE == DISK_SECURE_ERASE &&
+		       (int)TRACE_OTHER == DISK_SECURE_ERASE + 1,
+	       "trace_format.h: a file has the numbers of disk.h");
+static inline void blk_end(struct blk_request *req, u8 status, u32 written)
+{
+	blk_end_as(req, (enum trace_op)req->disk.op, status, written);
+}
 /* blk_error.c: the host failed it. */
 void blk_failed(struct blk_request *req, int err);
 /* What was kept is tried again, but for flushes; or completed with an error. */

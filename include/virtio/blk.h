@@ -15,6 +15,7 @@ struct disk;
 struct disk_queue;
 struct guest_memory;
 struct iothread;
+struct trace;
 struct virtio_blk;
 struct virtio_device;
 
@@ -48,6 +49,7 @@ struct virtio_blk_params {
 	bool irq_delay_auto;		/* the wait is learnt, up to irq_delay_ns */
 	struct limit_params limits;
 	struct virtio_blk_on_error on_error;
+	struct trace *trace;		/* that records its requests, or NULL */
 };
 
 #define VIRTIO_BLK_LATENCIES 36		/* powers of two of ns: up to a minute */

@@ -195,6 +195,7 @@ else
 	limit_guests
 	affinity_guests
 	tracing_guests
+	trace_guests
 	ring3_guests
 	wrong_files
 	wrong_options

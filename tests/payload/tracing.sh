@@ -83,3 +83,76 @@ tracing_guests() {
 	bpf_guest latency.bt '^@decode_ns\[vda, 0\]' '^@disk_ns\[vda, 1\]' '^@total_ns\[vda, 2\]' \
 		'^@publish_ns\[vda, 3\]' '^@batch\[vda, 0\]'
 }
+
+# traced NAME OPTIONS...: guest "mq" with --trace: each request that the counters
+# know must be in the file once, with times that rise.
+traced() {
+	local trace=$dir/guest.trace csv=$dir/guest.csv stats=$dir/guest.stats wrong queue want
+	wanted "trace: $1" || return 0
+	shift
+	rm -f "$trace"
+	guest "$1" --trace "$trace" --stats "$stats" "${@:2}"
+	wrong=$(verdict 0 0)
+	"$lkvm" trace "$trace" --csv >"$csv" 2>>"$err" || wrong+=" It cannot be read."
+	# Times rise, none is missing, no request is there twice.
+	wrong+=$(awk -F, 'NR > 1 {
+			if (NF != 10 || $7 == "" || $8 == "" || $9 == "" || $10 == "") bad = " Times are missing."
+			if ($8 < $7 || $9 < $8 || $10 < $9) bad = " Times do not rise."
+		} END { print bad }' "$csv")
+	while read -r queue want; do
+		wrong+=$(same "requests of queue $queue" "$want" "$(awk -F, -v q="$queue" 'NR > 1 && $2 == q' "$csv" | wc -l)")
+	done < <(jq -r '.disks[0].queues[] | "\(.index) \(.requests)"' "$stats")
+	wrong+=$(same bytes "$(jq '[.disks[0].queues[] | .read_bytes + .written_bytes] | add' "$stats")" \
+		"$(awk -F, '$3 == "read" || $3 == "write" { if (!$4) n += $6 } END { print n + 0 }' "$csv")")
+	wrong+=$(same "requests in the JSON" "$(jq '[.disks[0].queues[].requests] | add' "$stats")" \
+		"$("$lkvm" trace "$trace" --json | jq '[.queues[].ops[].requests] | add')")
+	wrong+=$(same batches "$(jq '[.disks[0].queues[].batches] | add' "$stats")" \
+		"$("$lkvm" trace "$trace" --json | jq '[.queues[].batches] | add')")
+	"$lkvm" trace "$trace" --svg "$dir/guest.svg" >"$dir/guest.table" || wrong+=" No picture."
+	grep -q '</svg>' "$dir/guest.svg" || wrong+=" The picture has no end."
+	wrong+=$(same "requests in the picture" "$(($(wc -l <"$csv") - 1))" "$(grep -c '<g>' "$dir/guest.svg")")
+	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+}
+
+# unshown NAME TEXT OPTIONS...: lkvm trace must say so, in one line, and end with 125
+unshown() {
+	local text=$2
+
+	wanted "trace: $1" || return 0
+	shift 2
+	refused_by "$text" "$lkvm" trace "$@"
+}
+
+trace_guests() {
+	local image=$dir/traced.img trace=$dir/guest.trace
+
+	image "$image" 1M
+	traced "every request once, on a file" mq --disk "$image,queues=4"
+	traced "every request once, one thread" "mq shared=1" --disk "$image,queues=4,iothreads=1"
+	traced "every request once, aio=threads" mq --disk "$image,queues=4,aio=threads"
+	traced "every request once, packed" "mq packed=1" --disk "$image,queues=4,packed=on"
+	traced "every request once, with resets" "reset-storm rounds=10" --cpus 2 --disk null:16M,queues=4
+	if wanted "trace: no room for it"; then
+		status=0
+		(ulimit -f 1 && exec "$lkvm" run -k "$payload" --params "case=reset-storm rounds=10" --cpus 2 \
+			--timeout 20 --disk null:16M,queues=4 --trace "$dir/small.trace" </dev/null 2>"$err") |
+			cat >"$out" || status=$?
+		if grep -q "cannot be written: File too large; the guest goes on" "$err"; then judge 0 1; else fails "not told"; fi
+	fi
+	if wanted "trace: no room at all"; then
+		guest poweroff --trace /dev/full
+		if [ "$status" -eq 125 ] && grep -q "trace /dev/full: cannot begin" "$err"; then pass; else fails "status $status"; fi
+	fi
+	if wanted "trace: an image is not overwritten"; then
+		echo image >"$dir/precious.img"
+		guest poweroff --trace "$dir/precious.img"
+		if [ "$status" -eq 125 ] && [ "$(cat "$dir/precious.img")" = image ]; then pass; else fails "status $status"; fi
+	fi
+	unshown "a file that is none" "no trace; give a file" "$payload"
+	unshown "no file" "No such file" "$dir/nowhere"
+	unshown "no argument" "no file; give one"
+	unshown "two files" "unexpected argument" "$trace" "$trace"
+	unshown "--json and --csv" "give one of them" "$trace" --json --csv
+	unshown "a queue that is not there" "it has no queue" "$trace" --queue 77
+	unshown "a time that ends before it begins" "not behind --from" "$trace" --from 5 --to 5
+}
