@@ -77,7 +77,7 @@ void drivers_load(void)
 	size_t size;
 	char *list = read_file("/modules.list", &size), *rest = list, *file;
 
-	if (!list)
+	if (!list || !*list)
 		run_modprobe();
 	while (rest && (file = strsep(&rest, "\n")))
 		if (*file)

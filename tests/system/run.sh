@@ -33,6 +33,11 @@ make_initrd "$dir/generic.cpio" "$generic" ext4
 make_initrd "$dir/tools.cpio" "$cloud" xfs --program /sbin/mkfs.ext4 /sbin/mkfs.xfs /sbin/fstrim /sbin/blkdiscard
 "$lkvm" mkinitrd -o "$dir/command.cpio" --busybox --modules "$cloud"
 "$lkvm" mkinitrd -o "$dir/busybox.cpio.gz" --busybox
+version=$(cat "$cloud/version") modules_dir=$dir/modprobe/usr/lib/modules
+mkdir -p "$modules_dir/$version"
+find "$cloud/modules/" -name 'virtio*.ko' -exec cp {} "$modules_dir/$version" \;
+depmod -b "$dir/modprobe/usr" "$version" 2> /dev/null
+"$lkvm" mkinitrd -o "$dir/modprobe.cpio.gz" --busybox --tree "$dir/modprobe"
 "$scripts/mkdisk.sh" "$dir/command.img" 64M --busybox
 sed -n '/^#!\/bin\/sh/,/^```/{/^```/!p}' "$top/docs/ci.md" > "$dir/ci.sh"
 "$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --program busybox --file /dev/null:/is-root

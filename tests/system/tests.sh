@@ -209,6 +209,12 @@ test_command_without_initrd() {
 	in_guest 125 -d null:64M --root=/dev/vda -- true
 	grep -q "virtio_pci.*lkvm mkinitrd.*--modules /lib/modules/$(cat "$cloud/version")" "$log" || fail "said: $(cat "$log")"
 }
+# As in a distribution's initrd: no list of modules, but modprobe and what it wants.
+test_command_modprobe() {
+	initrd_option=(-i "$dir/modprobe.cpio.gz")
+	cp --sparse=always "$dir/command.img" /scratch/root.img
+	in_guest 9 -d /scratch/root.img --root=/dev/vda,ro -- sh -c 'exit 9'
+}
 # A panic that no driver tells of: the banner, then a reset; or, if asked for, a hang.
 panic='echo c > /proc/sysrq-trigger; sleep 1000'
 test_command_panic_without_driver() {
