@@ -207,7 +207,7 @@ static void open_twice(void)
 	rig_init(&second);
 	rig_add(&second, disk, DEPTH);
 	rig_start(&second);
-	fault_host.hold = true;
+	write_once(&fault_host.hold, true);
 }
 
 static void close_twice(void)
@@ -231,7 +231,7 @@ static void wait_held(unsigned int n)
 /* The host has lost a page, or not; then all go on. */
 static void let_go(int lost)
 {
-	fault_host.lost = lost;
+	write_once(&fault_host.lost, lost);
 	write_once(&fault_host.hold, false);
 	rig_wait(&rig);
 	rig_wait(&second);
