@@ -27,7 +27,7 @@ ended() {
 
 # told N TEXT: up to 5 s until lkvm has said N lines with the text, and no other
 told() {
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slower))); do
 		[ "$(grep -c "$2" "$err")" -lt "$1" ] || break
 		sleep 0.05
 	done
@@ -74,7 +74,7 @@ full_and_ended() {
 	[ -z "$signal" ] || kill -"$signal" "$pid"
 	ended
 	wrong+=$(same status "$expect" "$status")
-	[ $((SECONDS - began)) -le 4 ] || wrong+=" after $((SECONDS - began)) s."
+	[ $((SECONDS - began)) -le $((4 * slower)) ] || wrong+=" after $((SECONDS - began)) s."
 	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 }
 
@@ -141,7 +141,7 @@ host_guests() {
 	on_small "werror=report: no room, the guest is told" full_and_told report "failed=1 lost=1"
 	on_small "werror=ignore: no room, the guest is not told" full_and_told ignore "lost=1"
 	on_small "paused: SIGTERM" full_and_ended 143 TERM --cpus 2
-	on_small "paused: timeout" full_and_ended 124 "" --timeout 2
+	on_small "paused: timeout" full_and_ended 124 "" --timeout $((2 * slower))
 	if wanted "SIGUSR2 to a guest that runs"; then
 		start spin --disk "null:16M" || true
 		kill -USR2 "$pid"

@@ -14,6 +14,8 @@ cd "$(dirname "$0")/../.."
 
 lkvm=${LKVM:-build/x86/lkvm}
 sanitizer=${SANITIZER:-}
+slower=${sanitizer:+5}	# times, when others need the machine, too
+slower=${slower:-1}
 dir=build/payload${sanitizer:+-$sanitizer}
 logs=$dir/logs
 payload=$dir/payload.elf
@@ -71,7 +73,7 @@ guest() {
 
 	shift
 	status=0
-	timeout -k 5 30 "$lkvm" run -k "$payload" --params "$params" --timeout 20 "$@" \
+	timeout -k 5 $((30 * slower)) "$lkvm" run -k "$payload" --params "$params" --timeout $((20 * slower)) "$@" \
 		</dev/null >"$out" 2>"$err" || status=$?
 	[ -z "$verbose" ] || sed 's/^/#   /' "$out" "$err"
 }
@@ -119,7 +121,7 @@ measured() {
 
 # wait_for FILE TEXT: up to 5 s until it holds the text
 wait_for() {
-	for _ in $(seq 100); do
+	for _ in $(seq $((100 * slower))); do
 		! grep -qs "$2" "$1" || return 0
 		sleep 0.05
 	done
@@ -134,7 +136,7 @@ start() {
 	: >"$out"
 	# In the background bash has SIGINT and SIGQUIT ignored, which lkvm inherits.
 	env --default-signal=INT,QUIT,HUP,TERM \
-		"$lkvm" run -k "$payload" --params "$params" --timeout 30 "$@" </dev/null >"$out" 2>"$err" &
+		"$lkvm" run -k "$payload" --params "$params" --timeout $((30 * slower)) "$@" </dev/null >"$out" 2>"$err" &
 	pid=$!
 	wait_for "$out" READY
 }
