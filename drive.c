@@ -27,9 +27,9 @@
 
 /*
  * Adaptive polling: up to so many times what a wake-up costs; that is 200 us, as
- * KVM's own halt polling, where it costs 4.
+ * KVM's own halt polling, where it costs 2.
  */
-#define POLL_WAKEUPS 50
+#define POLL_WAKEUPS 100
 #define POLL_NS_LEAST 200000
 #define POLL_NS_MOST 5000000
 
@@ -229,30 +229,35 @@ void drive_forget(struct drive *d)
 	d->text = NULL;
 }
 
-static u64 drive_poll_adaptive(void)
+/* For long only where vCPUs and I/O threads can have a CPU each. */
+static u64 drive_poll_adaptive(const struct drive *d, const struct vm *vm)
 {
-	u64 ns = POLL_WAKEUPS * wakeup_cost();
+	u64 ns;
 
+	if (cpus_allowed() < vm->ncpus + d->iothreads)
+		return POLL_NS_LEAST;
+	ns = POLL_WAKEUPS * wakeup_cost();
 	if (ns < POLL_NS_LEAST)
 		return POLL_NS_LEAST;
 	return ns < POLL_NS_MOST ? ns : POLL_NS_MOST;
 }
 
-static struct iothread_poll drive_poll(const struct drive *d)
+static struct iothread_poll drive_poll(const struct drive *d,
+				       const struct vm *vm)
 {
 	struct iothread_poll poll = { .always = d->poll.index == POLL_ALWAYS };
 
 	if (d->poll.index == POLL_ADAPTIVE)
-		poll.max_ns = drive_poll_adaptive();
+		poll.max_ns = drive_poll_adaptive(d, vm);
 	else if (d->poll.index == POLL_MAX_US)
 		poll.max_ns = d->poll.number * 1000ull;
 	return poll;
 }
 
 /* Thread i owns queues i, i + iothreads, ...; "+" if more than one. */
-static int drive_new_threads(struct drive *d)
+static int drive_new_threads(struct drive *d, const struct vm *vm)
 {
-	const struct iothread_poll poll = drive_poll(d);
+	const struct iothread_poll poll = drive_poll(d, vm);
 
 	d->threads = calloc(d->iothreads, sizeof(struct iothread *));
 	if (!d->threads)
@@ -380,7 +385,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		return err;
 	err = disk_open(&d->disk, &params);
 	if (!err)
-		err = drive_new_threads(d);
+		err = drive_new_threads(d, vm);
 	if (!err)
 		err = drive_new_device(d, vm);
 	if (err)

@@ -28,8 +28,14 @@ static struct drive d;
 static struct vm vm;
 static struct rig_capture capture;
 
-/* In place of the measured one. */
+/* In place of what is measured. */
 static u64 wakeup_ns;
+static unsigned int cpus;
+
+unsigned int cpus_allowed(void)
+{
+	return cpus;
+}
 
 u64 wakeup_cost(void)
 {
@@ -326,28 +332,36 @@ START_TEST(test_threads)
 }
 END_TEST
 
-/* The budget for polling: 50 wake-ups, but 200 us to 5 ms; or the user's. */
+/*
+ * The budget for polling: 100 wake-ups, but 200 us to 5 ms, and no more than the
+ * least if there are not CPUs for three vCPUs and the threads; or the user's.
+ */
 START_TEST(test_poll_budget)
 {
 	static const struct {
 		const char *text;
+		unsigned int cpus;
 		u64 wakeup, budget;
 	} cases[] = {
-		{ "null:1G", 0, 200000 },
-		{ "null:1G,poll=adaptive", 3999, 200000 },
-		{ "null:1G", 4001, 200050 },
-		{ "null:1G", 60000, 3000000 },
-		{ "null:1G", 99999, 4999950 },
-		{ "null:1G", 100001, 5000000 },
-		{ "null:1G", 1000000000, 5000000 },
-		{ "null:1G,poll=700", 60000, 700000 },
-		{ "null:1G,poll=20000", 1, 20000000 },
-		{ "null:1G,poll=off", 60000, 0 },
-		{ "null:1G,poll=always", 60000, 0 },
+		{ "null:1G", 6, 0, 200000 },
+		{ "null:1G,poll=adaptive", 6, 1999, 200000 },
+		{ "null:1G", 6, 2001, 200100 },
+		{ "null:1G", 6, 30000, 3000000 },
+		{ "null:1G", 5, 30000, 200000 },
+		{ "null:1G,queues=1", 4, 30000, 3000000 },
+		{ "null:1G,queues=1", 3, 30000, 200000 },
+		{ "null:1G", 6, 49999, 4999900 },
+		{ "null:1G", 6, 50001, 5000000 },
+		{ "null:1G", 6, 1000000000, 5000000 },
+		{ "null:1G,poll=700", 1, 60000, 700000 },
+		{ "null:1G,poll=20000", 1, 1, 20000000 },
+		{ "null:1G,poll=off", 6, 60000, 0 },
+		{ "null:1G,poll=always", 6, 60000, 0 },
 	};
 
 	for (unsigned int i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
 		parse(cases[i].text);
+		cpus = cases[i].cpus;
 		wakeup_ns = cases[i].wakeup;
 		ck_assert_int_eq(drive_attach(&d, &vm), 0);
 		for (unsigned int t = 0; t < d.iothreads; t++)
