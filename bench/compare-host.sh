@@ -2,11 +2,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck disable=SC2154,SC2317 # the settings are read, the table calls functions
 #
-# compare-host.sh DIR - the part of bench/compare that runs on the host of the VMs
+# compare-host.sh DIR - the part of bench/compare and bench/figures that runs on the host of the VMs
 #
-# DIR holds what bench/compare left there:
+# DIR holds what engine.sh left there:
 #
-#	settings   shell: disk= cpus= queues= seconds= quiet= kernel= initrd= extra=
+#	settings   shell: disk= file= hwqueues= cpus= queues= seconds= quiet= kernel= initrd= extra=
 #	rivals     NAME<tab>shell assignments, then its command
 #	plan       NUMBER TOTAL KIND OUTER RW JOBS DEPTH RIVAL ROUND, one a line
 #	results    those of former runs; what is done there is not done again
@@ -16,6 +16,10 @@
 # Each measurement appends a line to DIR/results: KIND ... ROUND KEY=NUMBER...; a
 # stalled one a line "stall KIND ... ROUND why", one beside too much other load a line
 # "noisy ..."; either is repeated up to three times.
+# A rival "bare" is fio on this host.  Of a rival GUEST/SERIAL the guest, a line of rivals, has
+# several disks and stays for as long as it is wanted by the next measurement; SERIAL is the disk's.
+# Such a guest's jobs have a vCPU each, as far apart as there is room.  The host's device is
+# $file for names with "file", else $disk.
 # KIND is speed (IOPS, latency, and what the host counts anyway), calls (system
 # calls, by a tracepoint that disturbs) or insn (instructions, by an emulator that
 # disturbs), so only speed tells the speed.
@@ -28,6 +32,11 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 tries=3
+# Open for as long as this runs, so that its guests see no end of it.
+input=$work/input
+kept=''
+mkfifo "$input"
+exec 4<> "$input"
 
 # --- what the commands in the table use ---------------------------------------
 
@@ -44,16 +53,18 @@ qemu_mapping() { seq "$queues" | sed 's/.*/{"iothread":"t&"}/' | paste -sd , | s
 
 # --- one run ------------------------------------------------------------------
 
-# start RIVAL: its VMM in the background, $pid
+# start GUEST [JOB]: its VMM in the background, $pid.  JOB, words for the guest's command line,
+# is all that the guest does; without it, the guest waits for lines on $input.
 start() {
 	local command
-	command=$(sed -n "s/^$1	//p" "$dir/rivals")
-	params="console=ttyS0 quiet panic=-1 rw=$rw jobs=$jobs depth=$depth seconds=$seconds $extra"
+	command=$(sed -n "s,^$1	,,p" "$dir/rivals")
+	params="console=ttyS0 quiet panic=-1 ${2-} $extra"
+	: > "$work/console"
 	(
 		set -f
 		eval "set -- ; ${command%%	*}; set -- ${command#*	}"
 		if [ "$1" = qemu ]; then "$@"; else exec "$@"; fi
-	) < /dev/null > "$work/console" 2> "$work/errors" &
+	) < "${2:+/dev/null}${2:-$input}" >> "$work/console" 2>> "$work/errors" &
 	pid=$!
 }
 
@@ -63,20 +74,49 @@ await() {
 	while [ "$(date +%s)" -le $end ]; do
 		sleep 0.3
 		grep -q "$1" "$work/console" && return 0
-		kill -0 $pid 2> /dev/null || return 1
+		kill -0 "$pid" 2> /dev/null || return 1
 	done
 	return 1
 }
 
 finish() {
-	for _ in $(seq 20); do kill -0 $pid 2> /dev/null || break; sleep 0.2; done
-	kill -KILL $pid 2> /dev/null
-	wait $pid 2> /dev/null
+	for _ in $(seq "${1:-20}"); do kill -0 "$pid" 2> /dev/null || break; sleep 0.2; done
+	kill -KILL "$pid" 2> /dev/null
+	wait "$pid" 2> /dev/null
+}
+
+# Until lkvm has --affinity auto, which does it better: vCPUs on the first half of the CPUs,
+# the I/O threads of each disk on the second.
+place() {
+	local task name half=$((($(nproc) + 1) / 2))
+	for task in "/proc/$pid/task"/*; do
+		name=$(cat "$task/comm")
+		case $name in
+		*/vcpu*)   taskset -pc $((${name#*/vcpu} % half)) "${task##*/}" ;;
+		*/vd*.q*)  name=${name##*.q}; taskset -pc $(($(nproc) - half + ${name%+} % half)) "${task##*/}" ;;
+		esac
+	done > /dev/null
+}
+
+# keep GUEST: it is the one that runs, and waits
+keep() {
+	[ "$1" != "$kept" ] || ! kill -0 "$pid" 2> /dev/null || return 0
+	drop
+	start "$1"
+	await 'BENCH ready' 60 || { finish 0; return 1; }
+	case $1 in *-taskset) place ;; esac
+	kept=$1
+}
+
+drop() {
+	[ -z "$kept" ] || finish 0
+	kept=''
 }
 
 # sample [PID [calls]]: in the background, $sampler; begins when the load does
 sample() {
-	"$dir/sample" "${disk##*/}" 500 $((seconds * 1000 - 1500)) "$@" > "$work/sample" 2>> "$work/errors" &
+	local settle=$((seconds < 3 ? 200 : 500))
+	"$dir/sample" "${device##*/}" $settle $((seconds * 1000 - 3 * settle)) "$@" > "$work/sample" 2>> "$work/errors" &
 	sampler=$!
 }
 
@@ -101,22 +141,33 @@ others() {
 
 # run KIND RIVAL TITLE: prints its numbers; nothing when it stalled
 run() {
-	local sampler='' load='' numbers
+	local sampler='' load='' numbers device=$disk job="rw=$rw jobs=$jobs depth=$depth seconds=$seconds"
+	case $2 in *file*) device=$file ;; esac
 	: > "$work/sample"
 	: > "$work/errors"
-	if [ "$2" = bare ]; then
+	case $2 in
+	bare*)
+		drop
 		sample
 		load=$(cat "$dir/load" 2> /dev/null)
-		"$top/bench/compare-guest.sh" fio "$disk" "$rw" "$jobs" "$depth" "$seconds" > "$work/console" 2>&1
-	else
-		start "$2"
+		"$top/bench/compare-guest.sh" fio "$device" "$rw" "$jobs" "$depth" "$seconds" "${2#bare}" > "$work/console" 2>&1 ;;
+	*/*)
+		keep "${2%%/*}" || return 1
+		: > "$work/console"
+		load=$(cat "$dir/load" 2> /dev/null)
+		case $1 in calls) sample "$pid" calls ;; *) sample "$pid" ;; esac
+		echo "${2#*/} $rw $jobs $depth $seconds" >&4
+		sleep "$seconds"
+		await 'end=1' 45 || drop ;;
+	*)
+		start "$2" "$job"
 		if await 'BENCH ready' 60; then
 			load=$(cat "$dir/load" 2> /dev/null)
-			case $1 in calls) sample $pid calls ;; *) sample $pid ;; esac
+			case $1 in calls) sample "$pid" calls ;; *) sample "$pid" ;; esac
 			await 'end=1' $((seconds + 45))
 		fi
-		finish
-	fi
+		finish ;;
+	esac
 	[ -z "$sampler" ] || { kill "$sampler"; wait "$sampler"; } 2> /dev/null
 	numbers=$(said)
 	[ -n "$numbers" ] && [ -s "$work/sample" ] || return 1
@@ -137,8 +188,9 @@ measure() {
 	while [ "$(grep -c "^stall $key " "$dir/results")" -lt $tries ]; do
 		# If the host itself dies meanwhile, this tells its next life.
 		echo "$key" > "$dir/current"
-		if numbers=$(run "$3" "$8" "$4.$5.$6x$7.$8.$9"); then
+		if run "$3" "$8" "$4.$5.$6x$7.$8.$9" > "$work/numbers"; then
 			rm "$dir/current"
+			numbers=$(cat "$work/numbers")
 			others=$(sed -n 's/.*others=\([0-9]*\).*/\1/p' <<< "$numbers")
 			if [ "${others:-0}" -gt "$quiet" ] && [ "$(grep -c "^noisy $key " "$dir/results")" -lt $tries ]; then
 				echo "noisy $key $numbers" >> "$dir/results"
@@ -163,9 +215,11 @@ if [ -e "$dir/current" ]; then
 	rm "$dir/current"
 fi
 if [ "$disk" = /dev/nullb0 ] && [ ! -b /dev/nullb0 ]; then
-	modprobe null_blk queue_mode=2 submit_queues=4 hw_queue_depth=256 gb=4 bs=4096 irqmode=0 || exit 1
+	modprobe null_blk queue_mode=2 submit_queues="$hwqueues" hw_queue_depth=256 gb=4 bs=4096 irqmode=0 || exit 1
 fi
-echo none > "/sys/block/${disk##*/}/queue/scheduler"
+for device in "$disk" ${file:+"$file"}; do
+	echo none > "/sys/block/${device##*/}/queue/scheduler"
+done
 mountpoint -q /sys/kernel/debug || mount -t debugfs debugfs /sys/kernel/debug
 mountpoint -q /sys/kernel/tracing || mount -t tracefs tracefs /sys/kernel/tracing
 # Where functions are, the same in the guests.
@@ -175,4 +229,5 @@ if grep -q ' insn ' "$dir/plan"; then
 fi
 # The commands read the console; the plan is read beside them.
 while read -r -u 3 -a words; do measure "${words[@]}"; done 3< "$dir/plan"
+drop
 exit 0

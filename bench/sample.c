@@ -9,6 +9,7 @@
  *	requests	4 KiB pieces that DISK read or wrote
  *	kvm.NAME	of the VM of process PID, as debugfs names them (exits)
  *	switches	context switches of PID's threads, voluntary or not
+ *	vcpu_ns, io_ns	CPU time of its vCPU threads, guest included, and of all others
  *	calls, sys.N	with "calls": their system calls, all and by number, by a
  *			tracepoint, which slows each call a little
  *
@@ -43,7 +44,8 @@ struct counter {
 
 static struct counter counters[COUNTERS_MAX];
 static unsigned int ncounters;
-static int threads[THREADS_MAX];	/* fds of /proc/PID/task/TID/status */
+/* fds of /proc/PID/task/TID/status and schedstat. */
+static struct { int status, schedstat; bool vcpu; } threads[THREADS_MAX];
 static unsigned int nthreads;
 /* "hist:... if common_pid==1||common_pid==2"; the first byte is for '!'. */
 static char trigger[THREADS_MAX * 32];
@@ -93,9 +95,24 @@ static unsigned long long switches(void)
 	char text[4096];
 
 	for (unsigned int i = 0; i < nthreads; i++) {
-		read_file(threads[i], text, sizeof(text));
+		read_file(threads[i].status, text, sizeof(text));
 		sum += field(text, "\nvoluntary_ctxt_switches:") +
 		       field(text, "\nnonvoluntary_ctxt_switches:");
+	}
+	return sum;
+}
+
+/* CPU time of the threads that are vCPUs, or that are not. */
+static unsigned long long cpu_ns(bool vcpu)
+{
+	unsigned long long sum = 0;
+	char text[128];
+
+	for (unsigned int i = 0; i < nthreads; i++) {
+		if (threads[i].vcpu != vcpu)
+			continue;
+		read_file(threads[i].schedstat, text, sizeof(text));
+		sum += strtoull(text, NULL, 10);
 	}
 	return sum;
 }
@@ -107,6 +124,26 @@ static unsigned long long number(int fd)
 	if (read(fd, text, sizeof(text) - 1) < 0)
 		errx(1, "a counter of the VM is gone");
 	return strtoull(text, NULL, 10);
+}
+
+static int open_of_thread(const char *pid, const char *tid, const char *name)
+{
+	char path[600];
+
+	snprintf(path, sizeof(path), "/proc/%s/task/%s/%s", pid, tid, name);
+	return open(path, O_RDONLY);
+}
+
+/* As lkvm and kvmtool ("vcpu") and QEMU ("CPU 0/KVM") name them. */
+static bool is_vcpu(const char *pid, const char *tid)
+{
+	int fd = open_of_thread(pid, tid, "comm");
+	char name[32] = "";
+
+	if (fd >= 0)
+		read_file(fd, name, sizeof(name));
+	close(fd);
+	return strstr(name, "vcpu") || strstr(name, "/KVM");
 }
 
 static void open_threads(const char *pid)
@@ -124,11 +161,13 @@ static void open_threads(const char *pid)
 	while ((e = readdir(dir)) && nthreads < THREADS_MAX) {
 		if (e->d_name[0] == '.')
 			continue;
-		snprintf(path, sizeof(path), "/proc/%s/task/%s/status", pid,
-			 e->d_name);
-		threads[nthreads] = open(path, O_RDONLY);
-		if (threads[nthreads] < 0)
+		threads[nthreads].status =
+			open_of_thread(pid, e->d_name, "status");
+		threads[nthreads].schedstat =
+			open_of_thread(pid, e->d_name, "schedstat");
+		if (threads[nthreads].status < 0)
 			continue;
+		threads[nthreads].vcpu = is_vcpu(pid, e->d_name);
 		len += (size_t)snprintf(trigger + len, sizeof(trigger) - len,
 					"%scommon_pid==%.10s",
 					nthreads ? "||" : "", e->d_name);
@@ -212,7 +251,7 @@ static void await_load(int disk)
 
 int main(int argc, char **argv)
 {
-	unsigned long long first, last, switched = 0;
+	unsigned long long first, last, switched = 0, vcpu_ns, io_ns;
 	bool calls = argc == 6 && !strcmp(argv[5], "calls");
 	char path[300];
 	int disk;
@@ -235,11 +274,15 @@ int main(int argc, char **argv)
 	for (unsigned int i = 0; i < ncounters; i++)
 		counters[i].before = number(counters[i].fds[0]);
 	switched = switches();
+	vcpu_ns = cpu_ns(true);
+	io_ns = cpu_ns(false);
 	first = sectors(disk);
 	mark();
 	sleep_ms((unsigned int)atoi(argv[3]));
 	last = sectors(disk);
 	mark();		/* takes a while; so both marks follow their sectors */
+	vcpu_ns = cpu_ns(true) - vcpu_ns;
+	io_ns = cpu_ns(false) - io_ns;
 	switched = switches() - switched;
 	for (unsigned int i = 0; i < ncounters; i++)
 		counters[i].after = number(counters[i].fds[1]);
@@ -250,7 +293,8 @@ int main(int argc, char **argv)
 		trace(trigger);
 	}
 	if (argc > 4)
-		printf(" switches=%llu", switched);
+		printf(" switches=%llu vcpu_ns=%llu io_ns=%llu", switched,
+		       vcpu_ns, io_ns);
 	for (unsigned int i = 0; i < ncounters; i++)
 		if (counters[i].after > counters[i].before)
 			printf(" kvm.%s=%llu", counters[i].name,

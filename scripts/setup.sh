@@ -33,7 +33,8 @@ clang libclang-rt-dev: to fuzz the rings
 gcovr: to see which lines the unit tests run
 strace: to count system calls
 bpftrace: to watch probes
-xfsprogs: to make and check xfs images'
+xfsprogs: to make and check xfs images
+gnuplot-nox: the plots of bench/figures'
 [ "$(uname -m)" != ppc64le ] || build="$build
 libfdt-dev: the device tree of guests"
 power='
@@ -48,7 +49,8 @@ mandoc groff-base bash-completion: to check the manual and what the shell comple
 bench='
 valgrind: callgrind counts instructions where the CPU does not
 dwarves: pahole shows the layout of structs
-jq: medians, tables and comparisons of results'
+jq: medians, tables and comparisons of results
+gnuplot-nox: the plots of bench/figures'
 
 wanted=''
 [ $# -gt 0 ] || die "usage: setup.sh build|test|demo|bench|power|package..."

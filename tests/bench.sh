@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The ring benchmark runs, and its bars that are counts hold: instructions,
-# allocations, locks, shared cache lines.  Its times are nobody's test.
+# allocations, locks, shared cache lines.  Its times are nobody's test.  The report of
+# bench/figures and its model do (tests/figures.sh).
 # The counts go to $COUNTS, if set: "passed failed skipped".
 set -u
 cd "$(dirname "$0")/.."
@@ -26,5 +27,11 @@ elif make --no-print-directory build/x86/bench/ring > $log 2>&1 &&
 else
 	bad "does not run: $(tail -n 2 $log | head -n 1)"
 fi
+
+said=$(tests/figures.sh)
+echo "$said"
+passed=$((passed + $(grep -c '^ok' <<< "$said")))
+failed=$((failed + $(grep -c '^not ok' <<< "$said")))
+skipped=$((skipped + $(grep -c '^skip' <<< "$said")))
 [ -z "${COUNTS:-}" ] || echo "$passed $failed $skipped" > "$COUNTS"
 [ $failed -eq 0 ]

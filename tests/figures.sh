@@ -1,0 +1,81 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# tests/figures.sh - the report of bench/figures and its model, from made-up results; no VM, two seconds
+#
+# Run by tests/bench.sh, which counts its "ok", "not ok" and "skip" lines; ends with 1 if one is not ok.
+set -u
+cd "$(dirname "$0")/.."
+
+dir=build/check/figures
+failed=0
+ok() { echo "ok - figures: $1"; }
+bad() { echo "not ok - figures: $1"; failed=1; }
+# is WHAT COMMAND...
+is() { local what=$1; shift; if "$@" > /dev/null 2>&1; then ok "$what"; else bad "$what"; fi; }
+
+# A host of two cores on which a request takes a vCPU 20 us and an I/O thread 10; the runs of a
+# point are 1 % apart, and come in no order.
+results() {
+	echo "# made up"
+	awk -v rounds="$1" '!seen[$3, $4, $5, $6, $7]++ {
+		for (i = 0; i < rounds; i++) {
+			f = 1 + ((i * 3) % 5 - 2) / 100
+			iops = $6 == 1 ? 10000 : $3 ~ /^bare/ ? 200000 : $5 == 1 ? 40000 : 66000
+			printf "%s 8 %s %s %s %s %d iops=%d lat=%.1f p99=99 io=1000 irqs=50 others=0 requests=1000 switches=60 vcpu_ns=20000000 io_ns=10000000 kvm.exits=150", \
+				$7, $4, $5, $6, $3, i + 1, iops * f, $5 * $6 * 1e6 / (iops * f)
+			if ($7 == "calls") printf " calls=110 sys.209=40"
+			if ($7 == "insn") printf " guest_user=2900000 guest_kernel=8900000 guest_kernel.driver=750000 host_user=700000 host_kernel=7100000 host_kernel.kvm=1500000 host_kernel.block=4000000"
+			print ""
+		}
+	}' $dir/points
+}
+
+rings() {
+	local round shape
+	for round in 1 2 3 4 5; do for shape in '1 1' '16 1' '2 2'; do
+		echo "null $shape $round {\"ns\":4$round.5}"
+		echo "tmpfs $shape $round {\"ns\":$((500 + round + 20 * ${shape#* }))}"
+	done; done
+}
+
+rm -rf $dir
+mkdir -p $dir
+(
+	# shellcheck disable=SC2034 # the plan reads them
+	steps="1 2" loads="1 2" cpus=2 placed=placed-taskset talk=randread
+	# shellcheck source=bench/figures-plan.sh
+	. bench/figures-plan.sh
+	settings > $dir/disks
+	points > $dir/points
+)
+printf '%s\n' model=made-up cores=2 kernel=1 guest_kernel=1 commit=none date=never host=emulated outer=8 vcpus=2 seconds=1 affinity=taskset \
+	figure8="a file" quick=no > $dir/machine
+results 5 > $dir/results
+rings > $dir/ring
+
+if ! command -v gnuplot jq > /dev/null; then
+	echo "skip - figures: no gnuplot or no jq: run scripts/setup.sh bench"
+	exit 0
+fi
+is "the report is made" bench/figures-report.sh $dir
+is "a median and its quartiles" grep -q '^4,1_queues,plain/q1,randread,1,32,null,1,1,off,0,no,5,0,0,40000,39600,40400,' $dir/figures.csv
+is "requests for each io_submit" grep -q '^batch,one,.*,25.00,0.11$' $dir/figures.csv
+is "a row for each point" [ "$(cut -d ' ' -f 1-6 $dir/points | grep -v ^insn | sort -u | wc -l)" = "$(tail -n +2 $dir/figures.csv | wc -l)" ]
+for name in figure-4 figure-5 figure-6 figure-6-depth-1 figure-7 figure-8 talk-batch talk-queues ring model-check; do
+	is "$name.svg has lines" grep -q '<path' $dir/$name.svg
+done
+is "nothing that awk or gnuplot made of an empty cell" eval "! grep -E 'nan|inf,|\(-\)|%!' $dir/report.md $dir/*.csv"
+is "five runs are not told as fewer" eval "! grep -q 'ONLY' $dir/report.md $dir/*.svg"
+# 2 cores, 30 us a request: 66667; one job alternates between two threads.
+is "the model: cores" grep -q '^check,4 1_queues randread,2,2,cores,66667,66000,1.01$' $dir/model.csv
+is "the model: one job's loop" grep -q '^check,4 1_queues randread,2,1,[a-zA-Z ]*,[34][0-9]*,40000,' $dir/model.csv
+is "the model: what ends a thread for all queues" grep -q '^scale,one_thread,128,64,I/O threads,' $dir/model.csv
+is "the model: two threads on one file" grep -q ',the file shared\|one open file: more for each request,0.020' $dir/model.csv
+results 4 > $dir/results
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "four runs are told, in the report and in the plots" [ "$(grep -l 'ONLY 4' $dir/report.md $dir/figure-*.svg $dir/talk-*.svg | wc -l)" = 9 ]
+mkdir -p $dir/bin
+for tool in bash dirname awk mktemp rm; do ln -sf "$(command -v $tool)" $dir/bin; done
+is "without gnuplot the remedy is told" eval "PATH=$dir/bin bench/figures-plot.sh $dir 2>&1 | grep -q 'scripts/setup.sh bench'"
+exit $failed
