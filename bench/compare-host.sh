@@ -188,7 +188,7 @@ measure() {
 	while [ "$(grep -c "^stall $key " "$dir/results")" -lt $tries ]; do
 		# If the host itself dies meanwhile, this tells its next life.
 		echo "$key" > "$dir/current"
-		if run "$3" "$8" "$4.$5.$6x$7.$8.$9" > "$work/numbers"; then
+		if run "$3" "$8" "$4.$5.$6x$7.${8//\//-}.$9" > "$work/numbers"; then
 			rm "$dir/current"
 			numbers=$(cat "$work/numbers")
 			others=$(sed -n 's/.*others=\([0-9]*\).*/\1/p' <<< "$numbers")

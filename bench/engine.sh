@@ -133,7 +133,7 @@ boot() {
 }
 
 run_plan() {
-	local boots boot todo before kind outer
+	local boots boot todo before kind size
 	plan > "$dir/whole-plan"
 	if [ "$host" = emulated ]; then
 		watch_load &
@@ -148,8 +148,8 @@ run_plan() {
 			[ -n "$todo" ] || break
 			echo "$todo" > "$dir/plan"
 			before=$(wc -l < "$dir/results")
-			read -r _ _ kind outer _ <<< "$todo"
-			boot "$outer" "$kind" || say "the host ended with status $?"
+			read -r _ _ kind size _ <<< "$todo"
+			boot "$size" "$kind" || say "the host ended with status $?"
 			[ "$(wc -l < "$dir/results")" -gt "$before" ] || die "the host measured nothing; see the lines above"
 		done
 	done

@@ -83,7 +83,7 @@ bars talk-queues queues 16 "IOPS" "One and two queues on one I/O thread, depth 6
 
 gnuplot << END
 set terminal svg noenhanced size 960,360 font 'sans,11' background 'white'; set datafile separator ','
-set output '$dir/ring.svg'; set multiplot layout 1,2 title "Cost of a request without a VM, by the number of queues on one I/O thread; $(awk -F , 'NR > 1 && (least == "" || $4 < least) { least = $4 } END { print least < 5 ? "ONLY " least " runs" : "medians and quartiles of " least " runs" }' "$dir/ring.csv")"
+set output '$dir/ring.svg'; set multiplot layout 1,2 title "Cost of a request without a VM, by the number of queues on one I/O thread; $(awk -F , 'NR > 1 && (least == "" || $4 < least) { least = $4 } END { print (least < 5 ? "ONLY " least " runs" : "medians and quartiles of " least " runs") }' "$dir/ring.csv")"
 set yrange [0:*]; set grid lc rgb '#dddddd'; set xlabel 'queues'; set logscale x 2; set ylabel 'ns of the I/O thread'; set key off
 set title 'null: (lkvm alone)'
 plot "< grep '^null,.*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
