@@ -161,7 +161,9 @@ $(OUT)/guest/embed.o: guest/embed.S $(OUT)/guest/init scripts/mkinitrd.sh
 	$(Q)$(CROSS_COMPILE)$(CC) -Wa,-I$(OUT)/guest -c -o $@ $<
 
 ifdef CROSS_ROOT
-$(CROSS_ROOT): scripts/cross.sh
+# It knows whether all is there.
+.PHONY: $(CROSS_ROOT)
+$(CROSS_ROOT):
 	$(Q)scripts/cross.sh >/dev/null
 
 $(MUSL_ROOT):
