@@ -152,9 +152,15 @@ static void trace_take_dropped(void *ctx, u32 lane, u64 n)
 
 static int trace_write_svg(struct trace_command *c)
 {
-	FILE *to = fopen(c->svg_path, "we");
+	FILE *to;
 	int err = 0, closed;
 
+	if (!c->nsvg) {
+		log_error("trace: --svg %s: no request to draw; look at the times of --csv, and choose others with --from and --to",
+			  c->svg_path);
+		return -EINVAL;
+	}
+	to = fopen(c->svg_path, "we");
 	if (to) {
 		err = trace_svg(to, c->lanes, c->svg, c->nsvg);
 		closed = ferror(to);
@@ -178,12 +184,12 @@ static int trace_finish(void *ctx)
 	struct trace_command *c = ctx;
 	int err = 0;
 
-	if (c->json)
-		err = trace_table_json(c->table, stdout);
-	else if (!c->csv)
-		trace_table_print(c->table, stdout);
-	if (!err && c->svg)
+	if (c->svg)
 		err = trace_write_svg(c);
+	if (!err && c->json)
+		err = trace_table_json(c->table, stdout);
+	else if (!err && !c->csv)
+		trace_table_print(c->table, stdout);
 	if (!err && (fflush(stdout) == EOF || ferror(stdout))) {
 		log_error("trace %s: stdout: %s", c->path, strerror(errno));
 		err = -EIO;

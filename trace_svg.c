@@ -16,6 +16,7 @@
 #define BAR 6
 #define LANE_GAP 12
 #define TICKS 10
+#define NARROWEST 0.4		/* that can be seen */
 
 struct svg {
 	FILE *to;
@@ -63,11 +64,14 @@ static double svg_x(const struct svg *s, u64 ns)
 static void svg_rect(const struct svg *s, u64 from, u64 to, unsigned int row,
 		     const char *colour)
 {
+	double width;
+
 	if (from == TRACE_UNKNOWN || to == TRACE_UNKNOWN || to <= from)
 		return;
+	width = svg_x(s, to) - svg_x(s, from);
 	fprintf(s->to, "<rect x=\"%.2f\" y=\"%u\" width=\"%.2f\" height=\"%d\" fill=\"%s\"/>",
 		svg_x(s, from), s->y + row * ROW,
-		svg_x(s, to) - svg_x(s, from), BAR, colour);
+		width < NARROWEST ? NARROWEST : width, BAR, colour);
 }
 
 static void svg_stage_title(const struct svg *s, const struct trace_request *r,

@@ -154,5 +154,6 @@ trace_guests() {
 	unshown "two files" "unexpected argument" "$trace" "$trace"
 	unshown "--json and --csv" "give one of them" "$trace" --json --csv
 	unshown "a queue that is not there" "it has no queue" "$trace" --queue 77
+	unshown "no request to draw" "no request to draw" "$trace" --from 4000000000 --svg "$dir/none.svg"
 	unshown "a time that ends before it begins" "not behind --from" "$trace" --from 5 --to 5
 }
