@@ -56,6 +56,7 @@ rung "coverage" finish build/rung-coverage
 rung "ten million requests" tests/soak.sh
 rung "the benchmark runs, and its counts" tests/bench.sh
 rung "payload guests on /dev/kvm" tests/payload/run.sh
+rung "examples of the documents" tests/docs.sh
 rung "some of them with sanitizers" tests/sanitize.sh --some
 rung "Debian guests in an emulated host" tests/system/run.sh
 rung "Debian guests in an emulated POWER8 host" tests/system/power.sh
