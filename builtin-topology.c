@@ -22,7 +22,7 @@ struct topology_command {
 static int topology_parse(struct topology_command *c, int argc, char **argv)
 {
 	const struct option_spec specs[] = {
-		{ 'c', "cpus", OPTION_CALL, &c->run, 0, 0, "N[,KEY=VALUE...]",
+		{ 'c', "cpus", OPTION_CALL, &c->run, 0, 0, "N[,dedicated=on][,pin=LIST]",
 		  "vCPUs of the guest (1), as lkvm run has it", run_set_cpus },
 		{ 'd', "disk", OPTION_CALL, &c->run, 0, 0, "PATH[,KEY=VALUE...]",
 		  "a disk of the guest, as lkvm run has it; may be repeated",
@@ -45,7 +45,8 @@ static int topology_parse(struct topology_command *c, int argc, char **argv)
 	if (c->help) {
 		printf("usage: lkvm topology [OPTIONS]\n\n");
 		options_help(specs);
-		printf("\nTells what this host offers, and where lkvm run --affinity auto would put a guest now.\n");
+		printf("\nTells what this host offers, and where lkvm run --affinity auto would put a\n"
+		       "guest now.\n");
 		return 0;
 	}
 	if (next < argc) {

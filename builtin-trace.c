@@ -255,9 +255,9 @@ static void trace_help(const struct option_spec *specs)
 {
 	printf("usage: lkvm trace FILE [OPTIONS]\n\n");
 	options_help(specs);
-	printf("\nShows what lkvm run --trace FILE recorded of each request: when it was popped from\n"
-	       "its ring, submitted to the disk, complete, and published to the guest; as a table\n"
-	       "of percentiles in us, unless told otherwise.\n"
+	printf("\nShows what lkvm run --trace FILE recorded of each request: when it was popped\n"
+	       "from its ring, submitted to the disk, complete, and published to the guest; as\n"
+	       "a table of percentiles in us, unless told otherwise.\n"
 	       "Exit status: 0 shown, 125 not shown.\n");
 }
 

@@ -101,15 +101,11 @@ static void run_help(const struct option_spec *specs)
 {
 	printf("usage: lkvm run --kernel FILE [OPTIONS] [-- COMMAND [ARG...]]\n\n");
 	options_help(specs);
-	printf("\n--cpus N: dedicated=on, each vCPU has a host core of its own; pin=LIST, a host CPU\n"
-	       "for each, in order, like 4-7 or 4,6\n"
-	       "--numa node=N: cpus=LIST its vCPUs, mem=SIZE its part of --mem, host=N a node of\n"
-	       "this host that the memory comes from (lkvm topology shows them)\n");
 	printf("\nA disk is a raw image, a block device, or null:SIZE; a comma in its path or in a\n"
 	       "value is written twice. Keys of --disk:\n");
 	drive_help();
-	printf("\nCOMMAND runs in the guest, on the console, and its exit status becomes lkvm's; it\n"
-	       "needs an initrd with its program (lkvm mkinitrd makes one) or --root.\n"
+	printf("\nCOMMAND runs in the guest, on the console, and its exit status becomes lkvm's.\n"
+	       "It needs an initrd with its program (lkvm mkinitrd makes one) or --root.\n"
 	       "\nExit status: 0 the guest powered off or rebooted, 124 timed out, 125 lkvm could\n"
 	       "not run it, 126 the guest died, 127 its kernel panicked, 128+N lkvm was ended by\n"
 	       "signal N; else it is COMMAND's own.\n"
@@ -146,16 +142,16 @@ int run_parse(struct run *run, int argc, char **argv)
 		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
 		  "kernel command line; a console= is added if it has none",
 		  NULL },
-		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,KEY=VALUE...]",
-		  "vCPUs (1); keys below", run_set_cpus },
+		{ 'c', "cpus", OPTION_CALL, run, 0, 0, "N[,dedicated=on][,pin=LIST]",
+		  "vCPUs (1); dedicated: each has a host core of its own; pin: these CPUs, like 4-7 or 4,6", run_set_cpus },
 		{ 0, "affinity", OPTION_CALL, &run->affinity, 0, 0, "auto[,irq]|off",
 		  "auto: CPUs for vCPUs and I/O threads, memory near the disk; irq: its interrupts, too (off)",
 		  affinity_parse },
 		{ 'm', "mem", OPTION_CALL, run, 0, 0, "SIZE[,hugepages=on]",
 		  "guest memory, like 512M or 4G (512M)", run_set_mem },
 		{ 0, "numa", OPTION_CALL, &run->affinity.numa, 0, 0,
-		  "node=N,KEY=VALUE...",
-		  "a NUMA node of the guest; repeated, keys below",
+		  "node=N,cpus=LIST,mem=SIZE[,host=N]",
+		  "a NUMA node of the guest, its vCPUs, its memory, of which host node; repeated",
 		  numa_parse },
 		{ 'd', "disk", OPTION_CALL, run, 0, 0, "PATH[,KEY=VALUE...]",
 		  "add a disk; may be repeated, keys below", run_add_drive },

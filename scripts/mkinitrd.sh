@@ -18,17 +18,19 @@ usage: lkvm mkinitrd [-o FILE] [OPTION...]
 
 Make an initrd for lkvm run. An option takes all words up to the next one.
 
-  -o, --output FILE            where it goes (initrd.cpio); a name in .gz is compressed
-      --modules DIR [NAME...]  kernel modules, with what they depend on: those for lkvm's
-                               disks, that which tells a panic, and each NAME; DIR is
-                               /lib/modules/VERSION, or where a kernel package is unpacked
-      --program PATH...        programs, into /bin, with their shared libraries
-      --busybox [PATH]         a static busybox, and a link for each of its programs
-      --file SRC:DST...        any other file, to a place of its own
-      --tree DIR...            all that is in a directory, onto the root
-      --init FILE              becomes /init; not needed for lkvm run -- COMMAND
-      --directory DIR          leave a tree of files in DIR, which is new, and no archive
-      --help                   this text
+  -o, --output FILE         where it goes (initrd.cpio); .gz: compressed
+      --modules DIR [NAME...]
+                            kernel modules, with what they depend on: those for
+                            lkvm's disks, that which tells a panic, and each
+                            NAME; DIR is /lib/modules/VERSION, or where a kernel
+                            package is unpacked
+      --program PATH...     programs, into /bin, with their shared libraries
+      --busybox [PATH]      a static busybox, and a link for each program of it
+      --file SRC:DST...     any other file, to a place of its own
+      --tree DIR...         all that is in a directory, onto the root
+      --init FILE           becomes /init; not needed for lkvm run -- COMMAND
+      --directory DIR       leave a tree of files in a new DIR, and no archive
+  -h, --help                this text
 END
 }
 die() { echo "lkvm: mkinitrd: $*" >&2; exit 125; }

@@ -66,7 +66,7 @@ offers "lkvm create --prealloc " off falloc full
 offers "lkvm create --prealloc=f" falloc full
 offers "lkvm run --console " stdio pty file: none
 offers "lkvm run --console file:vm" vmlinuz
-offers "lkvm run -c 4," 4,dedicated=
+offers "lkvm run -c 4,d" 4,dedicated=
 offers "lkvm run --name v" ""
 offers "lkvm run -k vmlinuz -- vm" vmlinuz
 
@@ -79,7 +79,7 @@ for disk in "-d " "--disk " "--disk="; do
 	offers "lkvm run ${disk}disk.img,poll=a" adaptive always
 	offers "lkvm run ${disk}disk.img,queues=" ""
 	offers "lkvm run ${disk}nul" null:
-	offers "lkvm run ${disk}null:8G,iot" 8G,iothreads=
+	offers "lkvm run ${disk}null:8G,irq" 8G,irq-delay=
 	offers "lkvm run ${disk}a,,b" ""
 done
 # shellcheck disable=SC2046 # words
