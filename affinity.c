@@ -91,10 +91,21 @@ static int affinity_find_devices(struct affinity *a,
 	return 0;
 }
 
+static void affinity_claim(const struct affinity *a)
+{
+	struct cpu_mask cpus;
+	int err;
+
+	placement_cpus(&a->plan, &cpus);
+	err = claims_add(a->claims, &cpus);
+	if (err)
+		log_warn("CPUs of this guest cannot be claimed: %s; another guest may take the same",
+			 strerror(-err));
+}
+
 /* Look, choose and claim, with nobody else in between. */
 static int affinity_choose(struct affinity *a)
 {
-	struct cpu_mask cpus;
 	int err;
 
 	if (a->claims >= 0) {
@@ -103,13 +114,10 @@ static int affinity_choose(struct affinity *a)
 				 &a->request.taken);
 	}
 	err = placement_plan(&a->plan, a->topology, &a->request);
-	if (a->claims >= 0) {
-		placement_cpus(&a->plan, &cpus);
-		if (!err && claims_add(a->claims, &cpus))
-			log_warn("CPUs of this guest cannot be claimed: %s; another guest may take the same",
-				 strerror(errno));
+	if (!err && a->claims >= 0 && !a->look)
+		affinity_claim(a);
+	if (a->claims >= 0)
 		claims_end(a->claims);
-	}
 	return err;
 }
 
@@ -190,6 +198,8 @@ static void affinity_keep_off(const struct affinity *a)
 	int err;
 
 	placement_cpus(&a->plan, &own);
+	if (!cpu_mask_count(&own))
+		return;
 	CPU_AND_S(sizeof(own.set), own.set, own.set, a->topology->allowed.set);
 	CPU_XOR_S(sizeof(rest.set), rest.set, own.set,
 		  a->topology->allowed.set);
@@ -220,6 +230,7 @@ static void bind_memory(const struct vm *vm, const char *option, u64 offset,
 			 option, node, strerror(-err));
 }
 
+/* A huge page that its node has not got would end lkvm by SIGBUS. */
 static void affinity_bind_memory(const struct affinity *a, const struct vm *vm)
 {
 	const struct topology *t = a->topology;
@@ -232,7 +243,7 @@ static void affinity_bind_memory(const struct affinity *a, const struct vm *vm)
 			bind_memory(vm, "--numa",
 				    guest_node_offset(&vm->numa, i),
 				    vm->numa.size[i], a->numa.node[i].host,
-				    true);
+				    !vm->mem.hugepages);
 }
 
 static void affinity_steer(struct affinity *a)

@@ -83,6 +83,7 @@ static int topology_show(struct topology_command *c)
 	int err;
 
 	a->automatic = true;
+	a->look = true;
 	err = affinity_plan(a, c->root, c->run.cpus, c->run.drives,
 			    c->run.ndrives, &c->run.vm.numa);
 	if (err)

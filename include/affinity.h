@@ -17,6 +17,7 @@ struct affinity {
 	/* The user's. */
 	bool automatic;			/* --affinity auto */
 	bool irq;			/* ... and interrupts of disks' devices */
+	bool look;			/* claim nothing: lkvm topology */
 	struct cpu_list pins;		/* --cpus N,pin=LIST */
 	struct numa_options numa;	/* --numa */
 

@@ -53,6 +53,7 @@ int guest_memory_map(struct guest_memory *mem, bool hugepages)
 	if (!hugepages)	/* where the host has them to spare; a wish, no more */
 		madvise(base, mem->size, MADV_HUGEPAGE);
 	mem->base = base;
+	mem->hugepages = hugepages;
 	for (unsigned int i = 0; i < mem->nregions; i++) {
 		mem->region[i].host = base;
 		base += mem->region[i].size;

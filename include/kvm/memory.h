@@ -25,6 +25,7 @@ struct guest_memory {
 	struct guest_region region[GUEST_REGIONS_MAX];
 	void *base;	/* one mapping holds all regions, in order */
 	u64 size;
+	bool hugepages;	/* MAP_HUGETLB */
 };
 
 /*

@@ -79,7 +79,9 @@ other_guest() {
 }
 
 wrong_affinity() {
-	refused "--affinity both" "--affinity both: give auto or off" -k "$payload" --affinity both
+	refused "--affinity both" "--affinity both: give auto, auto,irq or off" -k "$payload" --affinity both
+	refused "--affinity off,irq" "--affinity off,irq: give auto, auto,irq or off" -k "$payload" --affinity off,irq
+	refused "--affinity auto,core=1" "--affinity auto: unknown key core; there are: irq" -k "$payload" --affinity auto,core=1
 	refused "CPU that does not exist" "--cpus 1,pin: this host has no CPU 4000; give some of" -k "$payload" --cpus 1,pin=4000
 	refused "no list of CPUs" "--cpus: pin 2-: no list" -k "$payload" --cpus 1,pin=2-
 	refused "more CPUs than vCPUs" "--cpus 1,pin: names 2 CPUs for 1 vCPUs" -k "$payload" --cpus 1,pin=0,1
@@ -89,6 +91,14 @@ wrong_affinity() {
 		--disk null:16M,iothread-cpus=0
 	refused "more threads than CPUs" "--affinity auto: 64 I/O threads and 64 vCPUs are more than the .*give fewer" \
 		-k "$payload" --affinity auto --cpus 64 --disk null:16M,iothreads=64
+	refused "node of no host" "--numa node=0: host 1000: this host has no such node" -k "$payload" \
+		--numa node=0,cpus=0,mem=512M,host=1000
+	refused "nodes that are not all of the memory" "--numa: nodes have 256M together, --mem 512M" -k "$payload" \
+		--numa node=0,cpus=0,mem=256M
+	refused "vCPU without a node" "--numa: vCPU 1 is in no node" -k "$payload" --cpus 2 \
+		--numa node=0,cpus=0,mem=512M
+	refused "vCPU in two nodes" "--numa node=1: vCPU 0 is named twice" -k "$payload" \
+		--numa node=0,cpus=0,mem=256M --numa node=1,cpus=0,mem=256M
 	if wanted "refused: CPU outside of the affinity of lkvm"; then
 		refused_by "--cpus 1,pin: CPU 1 is outside of the cpuset or affinity.*give some of 0" \
 			taskset -c 0 "$lkvm" run -k "$payload" --cpus 1,pin=1
