@@ -170,6 +170,13 @@ test_cpu_hotplug() {
 	has without=0,2 without=0-1 online=0-2 queues=3 firing=3 end
 }
 
+# Nodes by ibm,associativity; Linux takes them for equally far.
+test_nodes() {
+	guest 0 nodes,mq -c 2 -m 512M -d null:64M,queues=2 --numa node=0,cpus=1,mem=256M \
+		--numa node=1,cpus=0,mem=256M,host=0
+	has 'node0=1 mib=.* distance=10,20' 'node1=0 mib=2[0-9][0-9] distance=20,10' complaints=0 queues=2 end
+}
+
 # H_SET_MODE is for all vCPUs, those too that never leave the guest.
 test_modes_of_running_cpus() {
 	payload 0 modes.elf -c 2
