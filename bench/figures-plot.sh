@@ -13,8 +13,8 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 command -v gnuplot > /dev/null || { echo "${0##*/}: no gnuplot to draw the plots: run scripts/setup.sh bench" >&2; exit 1; }
 
-# The series of a figure, in the order of the table.
-series() { awk -F , -v figure="$1" '$1 == figure && !seen[$2]++ { print $2 }' "$csv"; }
+# series FIGURE [RW]: what is measured of it, in the order of the table
+series() { awk -F , -v figure="$1" -v rw="${2-}" '$1 == figure && (rw == "" || $4 == rw) && !seen[$2]++ { print $2 }' "$csv"; }
 
 # "medians of N runs"; less than five are told aloud.
 runs() {
@@ -33,10 +33,11 @@ data() {
 # panel FIGURE RW COLUMN SCALE YLABEL: for gnuplot, a plot over the jobs
 panel() {
 	local name line=0 plots=()
-	for name in $(series "$1"); do
+	for name in $(series "$1" "$2"); do
 		line=$((line + 1))
 		plots+=("'$(data "$1" "$name" "$2" "$3")' using 1:(\$2/$4):(\$3/$4):(\$4/$4) with yerrorlines lt $line pt 7 ps 0.5 title '${name//_/ }'")
 	done
+	[ $line -gt 0 ] || return 0
 	echo "set title '$2, depth 32'; set ylabel '$5'"
 	(IFS=,; echo "plot ${plots[*]}")
 }
@@ -64,11 +65,25 @@ bars() {
 		line=$((line + 1))
 		plots+=("'$(data "$2" "$name" '' "$3")' using 2:3:4:xtic(5) lt $line title '${name//_/ }'")
 	done
+	[ $line -gt 0 ] || return 0
 	gnuplot <<- END
 		set terminal svg noenhanced size 960,360 font 'sans,11' background 'white'; set output '$dir/$1.svg'; set title "$5; $(runs "$2")"
 		set style data histograms; set style histogram errorbars gap 1 lw 1; set style fill solid 0.6 border lc rgb '#333333'; set yrange [0:*]; set ylabel '$4'
 		set key outside; set grid y lc rgb '#dddddd'
 		plot $(IFS=,; echo "${plots[*]}")
+	END
+}
+
+if ! grep -q '^[4-8],' "$csv"; then
+	echo "${0##*/}: nothing is measured in $dir" >&2
+	exit 1
+fi
+# For gnuplot, the prediction for silicon, if there is one.
+beyond() {
+	grep -q '^scale,' "$dir/model.csv" || return 0
+	cat <<- END
+		set logscale xy 2; set format y '%.0f'; set xlabel 'cores'; set ylabel 'thousand IOPS'; set title 'predicted for silicon'
+		plot for [shape in "one_queue one_thread thread_per_queue"] "< grep '^scale,".shape.",' $dir/model.csv" using 3:(\$6 / 1000) with linespoints pt 7 ps 0.5 title shape
 	END
 }
 
@@ -86,13 +101,12 @@ set terminal svg noenhanced size 960,360 font 'sans,11' background 'white'; set 
 set output '$dir/ring.svg'; set multiplot layout 1,2 title "Cost of a request without a VM, by the number of queues on one I/O thread; $(awk -F , 'NR > 1 && (least == "" || $4 < least) { least = $4 } END { print (least < 5 ? "ONLY " least " runs" : "medians and quartiles of " least " runs") }' "$dir/ring.csv")"
 set yrange [0:*]; set grid lc rgb '#dddddd'; set xlabel 'queues'; set logscale x 2; set ylabel 'ns of the I/O thread'; set key off
 set title 'null: (lkvm alone)'
-plot "< grep '^null,.*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
+plot "< grep '^null,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
 set title 'a file on tmpfs (and the kernel)'
-plot "< grep '^tmpfs,.*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
+plot "< grep '^tmpfs,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
 unset multiplot
 set output '$dir/model-check.svg'; set multiplot layout 1,2 title 'The model beside what was measured, and beyond it'
 unset logscale; set key below; set logscale xy; set yrange [*:*]; set xlabel 'measured IOPS'; set ylabel 'predicted IOPS'; set title 'all points of figures 4 to 8'
 plot "< grep '^check,' $dir/model.csv" using 7:6 pt 7 ps 0.4 title 'points', x lc rgb 'black' title 'exact', 2 * x lc rgb '#aaaaaa' dt 2 title 'twice, half', x / 2 lc rgb '#aaaaaa' dt 2 notitle
-set logscale xy 2; set format y '%.0f'; set xlabel 'cores'; set ylabel 'thousand IOPS'; set title 'predicted for silicon'
-plot for [shape in "one_queue one_thread thread_per_queue"] "< grep '^scale,".shape.",' $dir/model.csv" using 3:(\$6 / 1000) with linespoints pt 7 ps 0.5 title shape
+$(beyond)
 END
