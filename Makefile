@@ -63,7 +63,7 @@ LIB_OBJS += kvm/exit_device.o kvm/thread.o
 LIB_OBJS += cpulist.o topology.o topology_device.o topology_report.o topology_svg.o
 LIB_OBJS += placement.o placement_text.o claims.o affinity.o steer.o numa_options.o
 LIB_OBJS += cpio.o guest_archive.o run_end.o
-LIB_OBJS += control.o control_socket.o control_client.o
+LIB_OBJS += control.o control_socket.o control_client.o stat_view.o stat_prometheus.o
 LIB_OBJS += drive.o stats.o json_text.o options.o spelling.o log.o
 LIB_OBJS += trace_read.o trace_table.o trace_svg.o
 

@@ -4,7 +4,7 @@
  */
 #include "commands.h"
 #include "control_client.h"
-#include "log.h"
+#include "json_text.h"
 #include <stdio.h>
 #include <string.h>
 
@@ -25,38 +25,26 @@ static void list_found(void *ctx, struct control_peer *peer)
 	json_array_append_new(ctx, list_guest(peer));
 }
 
-static const char *text_of(const json_t *info, const char *key)
-{
-	const char *text = json_string_value(json_object_get(info, key));
-
-	return text ? text : "-";
-}
-
-static unsigned long long number_of(const json_t *info, const char *key)
-{
-	return (unsigned long long)json_integer_value(json_object_get(info, key));
-}
-
 /* "3d04h", "4h05m", "5m06s" or "7s" */
-static const char *duration(unsigned long long seconds, char text[16])
+static const char *duration(long long seconds, char text[16])
 {
 	static const struct {
-		unsigned int size;
+		int size;
 		char name, next;
-		unsigned int part;
+		int part;
 	} units[] = { { 86400, 'd', 'h', 3600 }, { 3600, 'h', 'm', 60 },
 		      { 60, 'm', 's', 1 } };
 
 	for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
 		if (seconds < units[i].size)
 			continue;
-		snprintf(text, 16, "%llu%c%02llu%c",
+		snprintf(text, 16, "%lld%c%02lld%c",
 			 seconds / units[i].size % 10000, units[i].name,
 			 seconds % units[i].size / units[i].part,
 			 units[i].next);
 		return text;
 	}
-	snprintf(text, 16, "%llus", seconds % 60);
+	snprintf(text, 16, "%llds", seconds % 60);
 	return text;
 }
 
@@ -66,11 +54,12 @@ static void list_disks(const json_t *info, char *text, size_t room)
 	size_t i, len = 0;
 
 	snprintf(text, room, "-");
-	json_array_foreach(disks, i, disk)
+	json_array_foreach(disks, i, disk) {
 		if (len < room)
 			len += (size_t)snprintf(text + len, room - len, "%s%s",
 						len ? "," : "",
 						text_of(disk, "name"));
+	}
 }
 
 static void list_print(const json_t *guests)
@@ -83,9 +72,9 @@ static void list_print(const json_t *guests)
 	json_array_foreach(guests, i, info) {
 		char mem[24], uptime[16], disks[256];
 
-		snprintf(mem, sizeof(mem), "%lluM", number_of(info, "mem") >> 20);
+		snprintf(mem, sizeof(mem), "%lldM", number_of(info, "mem") >> 20);
 		list_disks(info, disks, sizeof(disks));
-		printf("%-20s %8llu %-8s %4llu %8s %8s  %s\n",
+		printf("%-20s %8lld %-8s %4lld %8s %8s  %s\n",
 		       text_of(info, "name"), number_of(info, "pid"),
 		       text_of(info, "state"), number_of(info, "cpus"), mem,
 		       duration(number_of(info, "uptime_ns") / NS_PER_S, uptime),

@@ -23,3 +23,15 @@ json_t *json_text(const char *text)
 	free(copy);
 	return string;
 }
+
+const char *text_of(const json_t *from, const char *key)
+{
+	const char *text = json_string_value(json_object_get(from, key));
+
+	return text ? text : "-";
+}
+
+long long number_of(const json_t *from, const char *key)
+{
+	return json_integer_value(json_object_get(from, key));
+}
