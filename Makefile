@@ -51,7 +51,7 @@ say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 LIB_OBJS := kvm/event.o kvm/iothread.o kvm/wakeup.o
 LIB_OBJS += virtio/virtqueue.o virtio/split.o virtio/packed.o virtio/pace.o
 LIB_OBJS += virtio/blk.o virtio/blk_other.o virtio/blk_error.o virtio/limit.o
-LIB_OBJS += virtio/trace.o
+LIB_OBJS += virtio/blk_control.o virtio/trace.o
 LIB_OBJS += disk/disk.o disk/merge.o disk/aio.o disk/aio_context.o
 LIB_OBJS += disk/native.o disk/uring.o disk/threads.o disk/null.o
 LIB_OBJS += disk/image.o disk/image_lock.o disk/format.o disk/erase.o disk/flush.o
@@ -78,8 +78,10 @@ LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o control_requests.o
-MAIN_OBJS += builtin-list.o builtin-stop.o builtin-stat.o builtin-trace.o
+MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o
+MAIN_OBJS += control_requests.o control_disk.o control_debug.o
+MAIN_OBJS += builtin-list.o builtin-stop.o builtin-stat.o builtin-resize.o
+MAIN_OBJS += builtin-throttle.o builtin-set-poll.o builtin-debug.o builtin-trace.o
 MAIN_OBJS += builtin-create.o builtin-mkinitrd.o guest/embed.o
 MAIN_OBJS += builtin-check-host.o builtin-topology.o builtin-version.o builtin-help.o
 

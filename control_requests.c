@@ -16,8 +16,7 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Refuses a request that has anything in it that was not asked for. */
-static bool takes(struct control_call *call, const char *const *fields)
+bool control_takes(struct control_call *call, const char *const *fields)
 {
 	const char *key;
 	json_t *value;
@@ -34,9 +33,6 @@ static bool takes(struct control_call *call, const char *const *fields)
 	}
 	return true;
 }
-
-#define TAKES(call, ...) takes(call, (const char *const[]){ __VA_ARGS__, NULL })
-#define TAKES_NOTHING(call) takes(call, (const char *const[]){ NULL })
 
 static json_int_t number(u64 value)
 {
@@ -67,7 +63,7 @@ static void serve_info(struct control_call *call)
 	const struct run *run = call->ctx;
 	json_t *disks;
 
-	if (!TAKES_NOTHING(call))
+	if (!CONTROL_TAKES_NOTHING(call))
 		return;
 	disks = json_array();
 	for (unsigned int i = 0; i < run->ndrives; i++)
@@ -84,7 +80,7 @@ static void serve_stat(struct control_call *call)
 {
 	const struct run *run = call->ctx;
 
-	if (TAKES_NOTHING(call))
+	if (CONTROL_TAKES_NOTHING(call))
 		call->result = stats_sample(run->drives, run->ndrives);
 }
 
@@ -95,7 +91,7 @@ static void serve_stop(struct control_call *call)
 	struct run *run = call->ctx;
 	int err;
 
-	if (!TAKES(call, "force"))
+	if (!CONTROL_TAKES(call, "force"))
 		return;
 	if (json_is_true(json_object_get(call->request, "force"))) {
 		vm_end(&run->vm, VM_SIGNAL, SIGTERM);
@@ -119,7 +115,7 @@ static void serve_pause(struct control_call *call)
 {
 	struct run *run = call->ctx;
 
-	if (!TAKES_NOTHING(call))
+	if (!CONTROL_TAKES_NOTHING(call))
 		return;
 	vm_pause(&run->vm, NULL);
 	call->result = json_object();
@@ -129,7 +125,7 @@ static void serve_resume(struct control_call *call)
 {
 	struct run *run = call->ctx;
 
-	if (!TAKES_NOTHING(call))
+	if (!CONTROL_TAKES_NOTHING(call))
 		return;
 	run_resume(run);
 	call->result = json_object();
@@ -141,5 +137,9 @@ const struct control_request control_requests[] = {
 	{ "stop", serve_stop },
 	{ "pause", serve_pause },
 	{ "resume", serve_resume },
+	{ "resize", control_resize },
+	{ "throttle", control_throttle },
+	{ "set-poll", control_set_poll },
+	{ "debug", control_debug },
 	{ NULL, NULL },
 };

@@ -23,7 +23,6 @@
 #define LIMIT_KEYS 6
 #define ALL_KEYS (DRIVE_KEYS + LIMIT_KEYS)
 #define DEFAULT_QUEUE_SIZE 256
-#define POLL_US_MAX 100000
 
 /*
  * Adaptive polling: up to so many times what a wake-up costs; that is 200 us, as
@@ -35,8 +34,6 @@
 
 #define IRQ_DELAY_US_MAX 1000
 #define IRQ_DELAY_AUTO_US 50
-#define IOPS_BURST_MAX 1000000000
-#define BPS_BURST_MAX (1ull << 40)
 
 /* Alternatives of the keys, in the order of their help. */
 enum { FORMAT_PROBE, FORMAT_RAW };
@@ -53,13 +50,13 @@ static void drive_limit_keys(struct drive *d, struct option_spec *keys)
 		  .max = LIMIT_REQUESTS_MAX, .arg = "N",
 		  .help = "requests a second, all queues together (0: no limit)" },
 		{ .name = "iops-burst", .kind = OPTION_UINT,
-		  .value = &d->iops_burst, .max = IOPS_BURST_MAX, .arg = "N",
+		  .value = &d->iops_burst, .max = LIMIT_REQUESTS_BURST_MAX, .arg = "N",
 		  .help = "requests at once after a pause (0: those of 100 ms)" },
 		{ .name = "bps", .kind = OPTION_SIZE, .value = &d->bps,
 		  .max = LIMIT_BYTES_MAX, .arg = "SIZE",
 		  .help = "bytes read and written a second (0: no limit)" },
 		{ .name = "bps-burst", .kind = OPTION_SIZE,
-		  .value = &d->bps_burst, .max = BPS_BURST_MAX, .arg = "SIZE",
+		  .value = &d->bps_burst, .max = LIMIT_BYTES_BURST_MAX, .arg = "SIZE",
 		  .help = "bytes at once after a pause (0: those of 100 ms)" },
 		{ .name = "rerror", .kind = OPTION_CHOICE, .value = &d->rerror,
 		  .arg = "report|stop|ignore",
@@ -125,8 +122,8 @@ static void drive_keys(struct drive *d, struct option_spec *keys)
 		  .arg = "none|writeback|writethrough|directsync|unsafe",
 		  .help = "what is cached, and when it is durable (none)" },
 		{ .name = "poll", .kind = OPTION_CHOICE, .value = &d->poll,
-		  .min = 1, .max = POLL_US_MAX,
-		  .arg = "off|adaptive|always|MAX_US",
+		  .min = 1, .max = DRIVE_POLL_US_MAX,
+		  .arg = DRIVE_POLL_CHOICES,
 		  .help = "look for work before sleeping (adaptive)" },
 		{ .name = "merge", .kind = OPTION_FLAG, .value = &d->merge,
 		  .arg = "on|off",
@@ -276,6 +273,58 @@ static int drive_new_threads(struct drive *d, const struct vm *vm)
 	return 0;
 }
 
+int drive_set_poll(struct drive *d, const struct vm *vm, const char *text)
+{
+	struct iothread_poll poll;
+	int err = parse_choice(text, DRIVE_POLL_CHOICES, 1, DRIVE_POLL_US_MAX,
+			       &d->poll);
+
+	if (err)
+		return err;
+	poll = drive_poll(d, vm);
+	for (unsigned int i = 0; i < d->iothreads; i++)
+		iothread_set_poll(d->threads[i], &poll);
+	return 0;
+}
+
+static struct limit_params drive_limits(const struct drive *d)
+{
+	return (struct limit_params){
+		.requests = { d->iops, d->iops_burst },
+		.bytes = { d->bps, d->bps_burst },
+	};
+}
+
+void drive_throttle(struct drive *d)
+{
+	const struct limit_params limits = drive_limits(d);
+
+	virtio_blk_throttle(d->blk, &limits);
+}
+
+bool drive_answers(const struct drive *d, u64 ns)
+{
+	for (unsigned int i = 0; i < d->iothreads; i++)
+		if (!iothread_answers(d->threads[i], ns))
+			return false;
+	return true;
+}
+
+int drive_resize(struct drive *d, u64 size)
+{
+	u64 old = disk_info(d->disk)->size;
+	int err = size < old ? virtio_blk_resize(d->blk, size) : 0;
+
+	if (err)
+		return err;
+	err = disk_set_size(d->disk, size);
+	if (err && size < old)
+		virtio_blk_resize(d->blk, old);
+	else if (!err && size > old)
+		virtio_blk_resize(d->blk, size);
+	return err;
+}
+
 static u64 drive_irq_delay(const struct drive *d)
 {
 	static const u64 us = 1000;
@@ -332,8 +381,7 @@ static int drive_new_device(struct drive *d, struct vm *vm)
 		.trace = d->trace,
 		.irq_delay_ns = drive_irq_delay(d),
 		.irq_delay_auto = d->irq_delay.index == IRQ_DELAY_AUTO,
-		.limits = { .requests = { d->iops, d->iops_burst },
-			    .bytes = { d->bps, d->bps_burst } },
+		.limits = drive_limits(d),
 		.on_error = {
 			.read = (enum virtio_blk_policy)d->rerror.index,
 			.write = (enum virtio_blk_policy)d->werror.index,

@@ -106,24 +106,29 @@ static bool is_alternative(const char *arg, const char *text)
 	return strlen(text) == len && !strncmp(arg, text, len);
 }
 
-static int set_choice(const struct option_spec *s, const char *what,
-		      const char *text)
+int parse_choice(const char *text, const char *alternatives, u64 min, u64 max,
+		 struct option_choice *choice)
 {
-	struct option_choice *choice = s->value;
-	const char *arg = s->arg;
-
-	for (unsigned int i = 0; arg; i++) {
-		const char *next = strchr(arg, '|');
+	for (unsigned int i = 0; alternatives; i++) {
+		const char *next = strchr(alternatives, '|');
 		unsigned int number = 0;
 
-		if (isupper((unsigned char)*arg) ?
-			    !parse_number(text, s->min, s->max, &number) :
-			    is_alternative(arg, text)) {
+		if (isupper((unsigned char)*alternatives) ?
+			    !parse_number(text, min, max, &number) :
+			    is_alternative(alternatives, text)) {
 			*choice = (struct option_choice){ i, number };
 			return 0;
 		}
-		arg = next ? next + 1 : NULL;
+		alternatives = next ? next + 1 : NULL;
 	}
+	return -EINVAL;
+}
+
+static int set_choice(const struct option_spec *s, const char *what,
+		      const char *text)
+{
+	if (!parse_choice(text, s->arg, s->min, s->max, s->value))
+		return 0;
 	if (s->max)
 		log_error("%s %s: give %s, a number from %llu to %llu", what,
 			  text, s->arg, (unsigned long long)s->min,

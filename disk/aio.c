@@ -489,6 +489,20 @@ static int aio_sync(struct disk *disk)
 	return ad->flusher ? flush_now(ad->flusher) : 0;
 }
 
+static int aio_host_size(const struct disk *disk, u64 *size, bool *settable)
+{
+	const struct aio_disk *ad = disk->priv;
+
+	return image_size(&ad->image, size, settable);
+}
+
+static int aio_set_host_size(struct disk *disk, u64 size)
+{
+	const struct aio_disk *ad = disk->priv;
+
+	return ftruncate(ad->image.fd, (off_t)size) ? -errno : 0;
+}
+
 /* Of reads, writes and flushes none takes long. */
 static void aio_cancel(struct disk_queue *q)
 {
@@ -507,4 +521,6 @@ const struct disk_ops disk_aio_ops = {
 	.stage = aio_stage,
 	.cancel = aio_cancel,
 	.sync = aio_sync,
+	.host_size = aio_host_size,
+	.set_host_size = aio_set_host_size,
 };

@@ -35,6 +35,10 @@ struct disk_ops {
 	void (*cancel)(struct disk_queue *q);
 	/* Optional: as disk_sync(). */
 	int (*sync)(struct disk *disk);
+	/* Optional: as disk_host_size(); else it has the size it was told. */
+	int (*host_size)(const struct disk *disk, u64 *size, bool *settable);
+	/* Optional: make the host's file so long. */
+	int (*set_host_size)(struct disk *disk, u64 size);
 };
 
 struct disk {

@@ -132,6 +132,28 @@ int disk_sync(struct disk *disk)
 	return disk->ops->sync ? disk->ops->sync(disk) : 0;
 }
 
+int disk_host_size(const struct disk *disk, u64 *size, bool *settable)
+{
+	*settable = true;
+	*size = disk->info.size;
+	return disk->ops->host_size ?
+		       disk->ops->host_size(disk, size, settable) : 0;
+}
+
+int disk_set_size(struct disk *disk, u64 size)
+{
+	u64 host;
+	bool settable;
+	int err = disk_host_size(disk, &host, &settable);
+
+	assert(size && !(size % disk->info.block_size));
+	if (!err && size != host && disk->ops->set_host_size)
+		err = disk->ops->set_host_size(disk, size);
+	if (!err)
+		write_once(&disk->info.size, size);
+	return err;
+}
+
 int disk_queue_new(struct disk *disk, struct iothread *thread,
 		   unsigned int depth, struct disk_queue **qp)
 {
@@ -171,8 +193,8 @@ static inline void disk_check_range(const struct disk_queue *q,
 				    const struct disk_req *req)
 {
 	assert(!((req->offset + req->len) & SECTOR_MASK));
-	assert(req->len <= q->disk->info.size &&
-	       req->offset <= q->disk->info.size - req->len);
+	assert(req->len <= read_once(&q->disk->info.size) &&
+	       req->offset <= read_once(&q->disk->info.size) - req->len);
 }
 
 /* All but reads and writes.  What came before goes before it. */

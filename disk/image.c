@@ -358,3 +358,16 @@ void image_close(struct image *img)
 	free(img->path);
 	*img = (struct image){ .fd = -1, .buffered_fd = -1 };
 }
+
+int image_size(const struct image *img, u64 *size, bool *settable)
+{
+	struct stat st;
+
+	if (fstat(img->fd, &st))
+		return -errno;
+	*settable = S_ISREG(st.st_mode);
+	*size = (u64)st.st_size;
+	if (S_ISBLK(st.st_mode) && ioctl(img->fd, BLKGETSIZE64, size))
+		return -errno;
+	return 0;
+}

@@ -25,6 +25,9 @@ int image_open(struct image *img, struct disk_info *info,
 /* Also of an image that image_open() refused. */
 void image_close(struct image *img);
 
+/* What the host has by now; @settable: it is a file.  0 or -errno, no message. */
+int image_size(const struct image *img, u64 *size, bool *settable);
+
 /* --- image_lock.c, for image_open() --------------------------------------- */
 
 struct stat;

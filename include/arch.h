@@ -9,6 +9,7 @@
 #include "endian.h"
 
 struct guest_memory;
+struct inspector;
 struct kvm_irq_routing_entry;
 struct vcpu;
 struct vm;
@@ -101,6 +102,9 @@ void arch_vcpu_resumed(struct vcpu *vcpu);
  * vCPU's thread.  Returns false if the architecture does not know it either.
  */
 bool arch_vcpu_exit(struct vcpu *vcpu);
+
+/* The registers of @vcpu, which is out of the guest.  0 or -errno, no message. */
+int arch_vcpu_inspect(const struct vcpu *vcpu, const struct inspector *to);
 
 /* In a loop that waits for another processor: be a good neighbour. */
 void arch_relax(void);

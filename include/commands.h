@@ -37,6 +37,10 @@ int builtin_stat(int argc, char **argv);
 int builtin_stop(int argc, char **argv);
 int builtin_pause(int argc, char **argv);
 int builtin_resume(int argc, char **argv);
+int builtin_resize(int argc, char **argv);
+int builtin_throttle(int argc, char **argv);
+int builtin_set_poll(int argc, char **argv);
+int builtin_debug(int argc, char **argv);
 int builtin_version(int argc, char **argv);
 int builtin_help(int argc, char **argv);
 

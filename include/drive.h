@@ -18,6 +18,10 @@ struct virtio_mmio;
 struct virtio_pci;
 struct vm;
 
+/* poll=, as of a struct option_spec. */
+#define DRIVE_POLL_CHOICES "off|adaptive|always|MAX_US"
+#define DRIVE_POLL_US_MAX 100000
+
 struct drive {
 	/* The user's. */
 	char *text;		/* what strings point into */
@@ -68,6 +72,20 @@ void drive_detach(struct drive *d);
 int drive_start(struct drive *d);
 /* Try again what failed and paused the guest. */
 void drive_retry(struct drive *d);
+/*
+ * While the guest runs, on the main thread, if its threads answer within @ns each:
+ * else the others would wait with them for the host.
+ */
+bool drive_answers(const struct drive *d, u64 ns);
+/* poll=@text from now on.  0 or -EINVAL, without a message. */
+int drive_set_poll(struct drive *d, const struct vm *vm, const char *text);
+/* The limits are what ->iops and so on say by now. */
+void drive_throttle(struct drive *d);
+/*
+ * The disk, the host's file and what the guest is told: @size bytes, a multiple of
+ * its blocks.  0 or -errno, without a message; -EBUSY: the guest uses what is behind.
+ */
+int drive_resize(struct drive *d, u64 size);
 /* The vCPUs have stopped: complete what is in flight, end the threads. */
 void drive_stop(struct drive *d);
 

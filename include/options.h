@@ -61,6 +61,10 @@ int options_parse_keys(const struct option_spec *keys, const char *option,
 /* A decimal number from @min to @max.  0 or -EINVAL, without a message. */
 int parse_number(const char *text, u64 min, u64 max, unsigned int *value);
 
+/* One of "a|b|NUMBER", a number from @min to @max.  The same. */
+int parse_choice(const char *text, const char *alternatives, u64 min, u64 max,
+		 struct option_choice *choice);
+
 /* "512M" to bytes.  False if it is no size. */
 bool parse_size(const char *text, u64 *bytes);
 

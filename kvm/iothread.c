@@ -10,6 +10,7 @@
 #include "arch.h"
 #include "barrier.h"
 #include "clock.h"
+#include "inspect.h"
 #include "kvm/event.h"
 #include "kvm/thread.h"
 #include "log.h"
@@ -131,13 +132,6 @@ void iothread_free(struct iothread *t)
 	pthread_cond_destroy(&t->done);
 	pthread_mutex_destroy(&t->lock);
 	free(t);
-}
-
-void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
-{
-	assert(!t->started);
-	t->poll = *poll;
-	t->stats.poll_max_ns = poll->max_ns;
 }
 
 void iothread_set_cpu(struct iothread *t, int cpu)
@@ -473,6 +467,83 @@ void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg)
 	while (!call.done)
 		pthread_cond_wait(&t->done, &t->lock);
 	pthread_mutex_unlock(&t->lock);
+}
+
+static bool iothread_unpost(struct iothread *t, struct iothread_post *post)
+{
+	struct iothread_post **at = &t->posts;
+
+	while (*at && *at != post)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = post->next;
+	return true;
+}
+
+static void iothread_nothing(void *arg)
+{
+	(void)arg;
+}
+
+bool iothread_answers(struct iothread *t, u64 ns)
+{
+	struct iothread_call call = {
+		.post.fn = iothread_run_call,
+		.thread = t,
+		.fn = iothread_nothing,
+	};
+	u64 until = now_ns() + ns;
+	struct timespec deadline = {
+		.tv_sec = (time_t)(until / 1000000000),
+		.tv_nsec = (long)(until % 1000000000),
+	};
+	bool late = false;
+
+	if (!t->started)
+		return true;
+	iothread_post(t, &call.post);
+	pthread_mutex_lock(&t->lock);
+	while (!call.done && !late)
+		late = pthread_cond_clockwait(&t->done, &t->lock,
+					      CLOCK_MONOTONIC, &deadline);
+	/* Taken, but not done yet: it is about to be. */
+	late = late && iothread_unpost(t, &call.post);
+	while (!call.done && !late)
+		pthread_cond_wait(&t->done, &t->lock);
+	pthread_mutex_unlock(&t->lock);
+	return !late;
+}
+
+struct iothread_poll_change {
+	struct iothread *thread;
+	const struct iothread_poll *poll;
+};
+
+/* Between two turns; what was learnt stays, but within the new bound. */
+static void iothread_change_poll(void *arg)
+{
+	const struct iothread_poll_change *change = arg;
+	struct iothread *t = change->thread;
+
+	t->poll = *change->poll;
+	if (t->poll_ns > t->poll.max_ns)
+		t->poll_ns = t->poll.max_ns;
+	t->stats.poll_max_ns = t->poll.max_ns;
+}
+
+void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
+{
+	struct iothread_poll_change change = { .thread = t, .poll = poll };
+
+	iothread_call(t, iothread_change_poll, &change);
+}
+
+void iothread_inspect(const struct iothread *t, const struct inspector *to)
+{
+	inspect(to, "poll_always", t->poll.always);
+	inspect(to, "poll_max_ns", t->poll.max_ns);
+	inspect(to, "poll_budget_ns", t->poll_ns);
 }
 
 const char *iothread_name(const struct iothread *t)

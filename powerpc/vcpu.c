@@ -8,6 +8,7 @@
  * always told by its state, which changes atomically.
  */
 #include "arch.h"
+#include "inspect.h"
 #include "barrier.h"
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
@@ -237,4 +238,29 @@ bool arch_vcpu_exit(struct vcpu *vcpu)
 	if (spapr_cpu_state(vcpu->vm, vcpu->id) == SPAPR_CPU_STOPPING)
 		vcpu_stop(vcpu);
 	return true;
+}
+
+int arch_vcpu_inspect(const struct vcpu *vcpu, const struct inspector *to)
+{
+	static const char *const names[32] = {
+		"r0", "r1", "r2", "r3", "r4", "r5", "r6", "r7", "r8", "r9",
+		"r10", "r11", "r12", "r13", "r14", "r15", "r16", "r17", "r18",
+		"r19", "r20", "r21", "r22", "r23", "r24", "r25", "r26", "r27",
+		"r28", "r29", "r30", "r31",
+	};
+	struct kvm_regs regs;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0)
+		return -errno;
+	inspect(to, "pc", regs.pc);
+	inspect(to, "msr", regs.msr);
+	inspect(to, "lr", regs.lr);
+	inspect(to, "ctr", regs.ctr);
+	inspect(to, "cr", regs.cr);
+	inspect(to, "xer", regs.xer);
+	inspect(to, "srr0", regs.srr0);
+	inspect(to, "srr1", regs.srr1);
+	for (unsigned int i = 0; i < 32; i++)
+		inspect(to, names[i], regs.gpr[i]);
+	return 0;
 }

@@ -244,7 +244,7 @@ static int blk_queue_init(struct virtio_blk *blk, unsigned int index,
 	q->blk = blk;
 	q->thread = params->threads[index % params->nthreads];
 	if (limit_wanted(&params->limits))
-		q->share.limit = &blk->limit;
+		q->share.limit = &blk->limits[0];
 	q->client.ops = &virtio_blk_queue_ops;
 	q->client.fd = blk->dev.queues[index].kick_fd;
 	q->client.index = index;
@@ -277,7 +277,7 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 	blk->readonly = disk_info(disk)->readonly;
 	blk->irq_delay_ns = params->irq_delay_ns;
 	blk->irq_delay_auto = params->irq_delay_auto;
-	limit_init(&blk->limit, &params->limits);
+	limit_init(&blk->limits[0], &params->limits);
 	blk->on_error = params->on_error;
 	blk->dev.ops = &blk_device_ops;
 	blk->dev.mem = mem;

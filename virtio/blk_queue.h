@@ -79,7 +79,7 @@ enum blk_complaint {
 struct virtio_blk {
 	struct virtio_device dev;
 	struct disk *disk;
-	u64 sectors;
+	u64 sectors;		/* set by the main thread, seen by I/O threads */
 	bool readonly;
 	bool write_through;	/* set by a vCPU; writes are durable when done */
 	int flush_error;	/* of the host, that no flush has told the driver */
@@ -88,7 +88,8 @@ struct virtio_blk {
 	u64 irq_delay_ns;
 	bool irq_delay_auto;
 	struct virtio_blk_config config;
-	struct limit limit;
+	struct limit limits[2];	/* the queues are on one, or go over to it */
+	bool limit_used;
 	struct virtio_blk_on_error on_error;
 	struct blk_queue *queues;
 };
@@ -174,8 +175,10 @@ blk_stage(struct blk_request *req, enum disk_op op, u64 offset,
 
 static inline bool blk_range_ok(const struct virtio_blk *blk, u64 sector, u64 len)
 {
-	return !(len % SECTOR_SIZE) && sector <= blk->sectors &&
-	       len >> SECTOR_SHIFT <= blk->sectors - sector;
+	u64 sectors = read_once(&blk->sectors);
+
+	return !(len % SECTOR_SIZE) && sector <= sectors &&
+	       len >> SECTOR_SHIFT <= sectors - sector;
 }
 
 static inline unsigned int blk_queue_index(const struct blk_queue *q)

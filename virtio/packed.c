@@ -9,6 +9,7 @@
  * hostile driver in bounds is that no more descriptors are taken than the ring
  * holds: so a used one always overwrites one that was read.
  */
+#include "inspect.h"
 #include "virtio/ring_layout.h"
 #include <string.h>
 
@@ -277,4 +278,19 @@ bool packed_kicks_on(struct virtqueue *vq, u16 n)
 	packed_set_event(vq, VRING_PACKED_EVENT_FLAG_DESC, p);
 	full_fence();	/* Barrier D */
 	return packed_count(vq, n, &p) > before;
+}
+
+void packed_inspect(const struct virtqueue *vq, const struct inspector *to)
+{
+	const struct packed_ring *r = &vq->packed;
+
+	inspect(to, "avail_at", r->avail.at);
+	inspect(to, "avail_wrap", r->avail.wrap);
+	inspect(to, "used_at", r->used.at);
+	inspect(to, "used_wrap", r->used.wrap);
+	inspect(to, "taken", r->taken);
+	inspect(to, "driver_event", le32_to_cpu(read_once(r->driver_event)));
+	inspect(to, "device_event", r->event);
+	inspect(to, "kicks_on",
+		EVENT_FLAGS(r->event) != VRING_PACKED_EVENT_FLAG_DISABLE);
 }

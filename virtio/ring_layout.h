@@ -18,6 +18,7 @@ bool split_publish(struct virtqueue *vq);
 int split_waiting(struct virtqueue *vq);
 void split_kicks_off(struct virtqueue *vq);
 bool split_kicks_on(struct virtqueue *vq, u16 n);
+void split_inspect(const struct virtqueue *vq, const struct inspector *to);
 
 int packed_init(struct virtqueue *vq, const struct virtqueue_config *config);
 int packed_pop(struct virtqueue *vq, struct virtqueue_chain *chain,
@@ -26,6 +27,7 @@ bool packed_publish(struct virtqueue *vq);
 int packed_waiting(struct virtqueue *vq, unsigned int enough);
 void packed_kicks_off(struct virtqueue *vq);
 bool packed_kicks_on(struct virtqueue *vq, u16 n);
+void packed_inspect(const struct virtqueue *vq, const struct inspector *to);
 
 /* guest_ptr() for a buffer that is not in vq->region. */
 void *virtqueue_other_region(struct virtqueue *vq, u64 gpa, u32 len);

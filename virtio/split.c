@@ -3,6 +3,7 @@
  * Split virtqueue (virtio 1.2, 2.7): a table of descriptors, a ring of heads
  * from the driver, a ring of heads from the device.  Barriers: see virtqueue.c.
  */
+#include "inspect.h"
 #include "virtio/ring_layout.h"
 #include <string.h>
 
@@ -209,4 +210,21 @@ bool split_kicks_on(struct virtqueue *vq, u16 n)
 	full_fence();	/* Barrier D */
 	waiting = (u16)(le16_to_cpu(read_once(&r->avail->idx)) - r->next_avail);
 	return waiting >= n;
+}
+
+void split_inspect(const struct virtqueue *vq, const struct inspector *to)
+{
+	const struct split_ring *r = &vq->split;
+	bool on = vq->event_idx ?
+			  (u16)(r->avail_event - r->next_avail) < 0x8000 :
+			  !r->kicks_off;
+
+	inspect(to, "avail_idx", le16_to_cpu(read_once(&r->avail->idx)));
+	inspect(to, "last_avail_idx", r->next_avail);
+	inspect(to, "avail_flags", le16_to_cpu(read_once(&r->avail->flags)));
+	inspect(to, "avail_event", r->avail_event);
+	inspect(to, "used_idx", le16_to_cpu(read_once(&r->used->idx)));
+	if (vq->event_idx)
+		inspect(to, "used_event", split_used_event(vq));
+	inspect(to, "kicks_on", on);
 }

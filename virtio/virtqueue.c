@@ -19,6 +19,7 @@
  *				   that: no kick is missed
  */
 #include "virtio/virtqueue.h"
+#include "inspect.h"
 #include "virtio/ring_layout.h"
 #include <assert.h>
 #include <linux/virtio_config.h>
@@ -73,6 +74,19 @@ bool virtqueue_publish(struct virtqueue *vq)
 int virtqueue_waiting(struct virtqueue *vq, unsigned int enough)
 {
 	return vq->is_packed ? packed_waiting(vq, enough) : split_waiting(vq);
+}
+
+void virtqueue_inspect(const struct virtqueue *vq, const struct inspector *to)
+{
+	inspect(to, "size", vq->size);
+	inspect(to, "packed", vq->is_packed);
+	inspect(to, "event_idx", vq->event_idx);
+	inspect(to, "pushed", vq->used_idx);
+	inspect(to, "published", vq->published);
+	if (vq->is_packed)
+		packed_inspect(vq, to);
+	else
+		split_inspect(vq, to);
 }
 
 void virtqueue_kicks_off(struct virtqueue *vq)

@@ -3,6 +3,7 @@
  * An x86 vCPU: its state before the first instruction, and its port I/O.
  */
 #include "arch.h"
+#include "inspect.h"
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
 #include "log.h"
@@ -183,4 +184,46 @@ bool arch_vcpu_exit(struct vcpu *vcpu)
 		return false;
 	vcpu_port_io(vcpu);
 	return true;
+}
+
+#define REG(field) { #field, offsetof(struct kvm_regs, field) }
+#define SREG(field) { #field, offsetof(struct kvm_sregs, field) }
+struct reg {
+	const char *name;
+	size_t offset;
+};
+
+static const struct reg regs64[] = {
+	REG(rip), REG(rflags), REG(rax), REG(rbx), REG(rcx), REG(rdx),
+	REG(rsi), REG(rdi), REG(rsp), REG(rbp), REG(r8), REG(r9), REG(r10),
+	REG(r11), REG(r12), REG(r13), REG(r14), REG(r15),
+}, sregs64[] = {
+	SREG(cr0), SREG(cr2), SREG(cr3), SREG(cr4), SREG(efer),
+	{ "gdt", offsetof(struct kvm_sregs, gdt.base) },
+	{ "idt", offsetof(struct kvm_sregs, idt.base) },
+	{ "fs_base", offsetof(struct kvm_sregs, fs.base) },
+	{ "gs_base", offsetof(struct kvm_sregs, gs.base) },
+};
+
+static void show_regs(const struct inspector *to, const struct reg *table,
+		      size_t n, const void *from)
+{
+	for (size_t i = 0; i < n; i++)
+		inspect(to, table[i].name,
+			*(const u64 *)((const char *)from + table[i].offset));
+}
+
+int arch_vcpu_inspect(const struct vcpu *vcpu, const struct inspector *to)
+{
+	struct kvm_regs regs;
+	struct kvm_sregs sregs;
+
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0 ||
+	    ioctl(vcpu->fd, KVM_GET_SREGS, &sregs) < 0)
+		return -errno;
+	show_regs(to, regs64, sizeof(regs64) / sizeof(*regs64), &regs);
+	show_regs(to, sregs64, sizeof(sregs64) / sizeof(*sregs64), &sregs);
+	inspect(to, "cs", sregs.cs.selector);
+	inspect(to, "ss", sregs.ss.selector);
+	return 0;
 }

@@ -124,6 +124,17 @@ const struct disk_info *disk_info(const struct disk *disk);
 int disk_sync(struct disk *disk);
 
 /*
+ * For a disk that changes its size; main thread.  The size that the host has by now,
+ * and whether it can be set (a file's), 0 or -errno, without a message.
+ */
+int disk_host_size(const struct disk *disk, u64 *size, bool *settable);
+/*
+ * Have the disk be of @size, a multiple of its blocks, and the host's file, too: no
+ * request may be under way behind it.  0 or -errno, without a message.
+ */
+int disk_set_size(struct disk *disk, u64 size);
+
+/*
  * A queue for up to @depth requests in flight, served by @thread, which must
  * not run yet.  0 or -errno.
  */

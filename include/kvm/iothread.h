@@ -19,6 +19,7 @@
 
 #include "endian.h"
 
+struct inspector;
 struct iothread;
 struct iothread_client;
 
@@ -76,7 +77,7 @@ int iothread_new(struct iothread **tp, const char *name);
 /* The thread must not run.  Clients are forgotten, not freed. */
 void iothread_free(struct iothread *t);
 
-/* Before iothread_start().  A new thread does not poll. */
+/* Any thread but this one; a new thread does not poll. */
 void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll);
 
 /* Before iothread_start().  The host CPU that it runs on; -1, and at first: any. */
@@ -103,6 +104,12 @@ void iothread_post(struct iothread *t, struct iothread_post *post);
 /* Run @fn(@arg) on the thread, between two turns, and wait for its end. */
 void iothread_call(struct iothread *t, void (*fn)(void *arg), void *arg);
 
+/*
+ * Whether the thread gets to its calls within @ns: else it waits for the host, and
+ * an iothread_call() would wait with it.
+ */
+bool iothread_answers(struct iothread *t, u64 ns);
+
 /* Every thread begins with it. */
 struct iothread_clock {
 	u64 now;	/* 0: not read in this step */
@@ -121,6 +128,8 @@ static inline u64 iothread_now(struct iothread *t)
 }
 
 const char *iothread_name(const struct iothread *t);
+/* How it polls; on the thread. */
+void iothread_inspect(const struct iothread *t, const struct inspector *to);
 const struct iothread_stats *iothread_stats(const struct iothread *t);
 
 #endif

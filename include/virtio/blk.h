@@ -14,6 +14,7 @@
 struct disk;
 struct disk_queue;
 struct guest_memory;
+struct inspector;
 struct iothread;
 struct trace;
 struct virtio_blk;
@@ -96,6 +97,19 @@ void virtio_blk_free(struct virtio_blk *blk);
 
 /* Try again what was kept.  Any thread but those of the device. */
 void virtio_blk_retry(struct virtio_blk *blk);
+
+/*
+ * Main thread: the guest is told that its disk has @bytes, a multiple of 512, from
+ * now on.  The disk must have them: grow it before, cut it afterwards.  -EBUSY:
+ * requests behind the new end are under way.
+ */
+int virtio_blk_resize(struct virtio_blk *blk, u64 bytes);
+/* Main thread: other limits, for what waits for the old ones, too. */
+void virtio_blk_throttle(struct virtio_blk *blk,
+			 const struct limit_params *params);
+/* The state of queue @q, its ring and its thread; waits for the thread. */
+void virtio_blk_inspect(struct virtio_blk *blk, unsigned int q,
+			const struct inspector *to);
 
 struct virtio_device *virtio_blk_device(struct virtio_blk *blk);
 const struct virtio_blk_stats *virtio_blk_stats(const struct virtio_blk *blk,

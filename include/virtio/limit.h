@@ -24,6 +24,8 @@
 
 #define LIMIT_REQUESTS_MAX 10000000u		/* what is exact within 1 % */
 #define LIMIT_BYTES_MAX (100ull << 30)
+#define LIMIT_REQUESTS_BURST_MAX 1000000000u
+#define LIMIT_BYTES_BURST_MAX (1ull << 40)
 
 struct limit_rate {
 	u64 rate;	/* a second; 0: no limit */

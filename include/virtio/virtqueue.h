@@ -69,6 +69,8 @@ struct virtqueue_config {
 	u64 used;	/* packed: device event suppression */
 };
 
+struct inspector;
+
 struct split_ring {
 	const struct virtq_desc *desc;
 	struct virtq_avail *avail;
@@ -177,6 +179,9 @@ static inline u16 virtqueue_unpublished(const struct virtqueue *vq)
  * many; or -EINVAL, with ->error, when the driver claims more than the ring holds.
  */
 int virtqueue_waiting(struct virtqueue *vq, unsigned int enough);
+
+/* The state of the rings, for lkvm debug; on the thread that owns it. */
+void virtqueue_inspect(const struct virtqueue *vq, const struct inspector *to);
 
 /* Ask the driver not to kick: the queue is being looked at anyway. */
 void virtqueue_kicks_off(struct virtqueue *vq);

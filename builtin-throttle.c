@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lkvm throttle: other limits for a disk that is in use.
+ */
+#include "commands.h"
+#include "control_client.h"
+#include "log.h"
+#include <errno.h>
+#include <string.h>
+
+/* "KEY=VALUE" into @fields; whether they are right the guest's lkvm knows. */
+static int add_limit(json_t *fields, char *word)
+{
+	char *value = strchr(word, '=');
+
+	if (!value || value == word || !value[1] ||
+	    !strncmp(word, "disk=", 5)) {
+		log_error("throttle: %s: give KEY=VALUE with a key of iops, iops-burst, bps, bps-burst",
+			  word);
+		return -EINVAL;
+	}
+	*value++ = 0;
+	return json_object_set_new(fields, word, json_string(value));
+}
+
+int builtin_throttle(int argc, char **argv)
+{
+	bool help = false;
+	const struct option_spec specs[] = {
+		{ 'h', "help", OPTION_FLAG, &help, 0, 0, NULL, "this text",
+		  NULL },
+		{ .name = NULL },
+	};
+	const struct control_command command = {
+		.name = "throttle",
+		.usage = "NAME DISK KEY=VALUE...",
+		.about = "  iops=N          requests a second, all queues together (0: no limit)\n"
+			 "  iops-burst=N    requests at once after a pause (0: those of 100 ms)\n"
+			 "  bps=SIZE        bytes read and written a second (0: no limit)\n"
+			 "  bps-burst=SIZE  bytes at once after a pause (0: those of 100 ms)\n"
+			 "What is not named stays. The new limits hold at once, also for what waits.\n",
+		.specs = specs,
+		.help = &help,
+		.min = 3,
+		.max = 6,
+	};
+	int n = control_parse(&command, argc, argv);
+	json_t *fields;
+
+	if (n < 0)
+		return n == -1 ? 0 : EXIT_CANNOT_RUN;
+	fields = json_pack("{s:s}", "disk", argv[2]);
+	for (int i = 3; i <= n; i++) {
+		if (!add_limit(fields, argv[i]))
+			continue;
+		json_decref(fields);
+		return EXIT_CANNOT_RUN;
+	}
+	return control_request(argv[1], "throttle", fields, NULL) ?
+		       EXIT_CANNOT_RUN : 0;
+}
