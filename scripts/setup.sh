@@ -32,6 +32,7 @@ libfdt-dev device-tree-compiler: to build and check the device tree of POWER mac
 clang libclang-rt-dev: to fuzz the rings
 gcovr: to see which lines the unit tests run
 strace: to count system calls
+socat: to talk to the control socket by hand
 bpftrace: to watch probes
 xfsprogs: to make and check xfs images
 gnuplot-nox: the plots of bench/figures'

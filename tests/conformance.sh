@@ -20,7 +20,7 @@ exists() {
 	*.c:test_*)
 		grep -qsxF "START_TEST($name)" "$file" && grep -qE "add_\w+\(\w+, $name\b" "$file" ;;
 	payload:*)
-		grep -qF "{ \"$name\", " tests/payload/*.c && grep -qE "(guest|start|[0-9]) \"?$name\b" tests/payload/guests.sh ;;
+		grep -qF "{ \"$name\", " tests/payload/*.c && grep -qE "(guest|start|named|[0-9]) \"?$name\b" tests/payload/guests.sh tests/payload/control.sh ;;
 	system:test_*)
 		grep -q "^$name() {" tests/system/tests.sh ;;
 	fuzz)

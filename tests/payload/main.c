@@ -83,5 +83,6 @@ void payload_main(const struct hvm_start_info *info)
 	run_case(hostile_cases);
 	run_case(mmio_cases);
 	run_case(host_cases);
+	run_case(control_cases);
 	CHECK(!"no such case");
 }

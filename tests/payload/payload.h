@@ -38,7 +38,8 @@ struct payload_case {
 	void (*run)(void);
 };
 extern const struct payload_case machine_cases[], blk_cases[], queue_cases[],
-	storm_cases[], hostile_cases[], mmio_cases[], host_cases[];
+	storm_cases[], hostile_cases[], mmio_cases[], host_cases[],
+	control_cases[];
 extern const struct hvm_start_info *start_info;
 
 /* lib.c: console */

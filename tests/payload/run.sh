@@ -160,6 +160,7 @@ source tests/payload/guests.sh
 source tests/payload/host.sh
 source tests/payload/affinity.sh
 source tests/payload/kill.sh
+source tests/payload/control.sh
 source tests/payload/ring3.sh
 source tests/payload/wrong.sh
 source tests/payload/figures.sh
@@ -183,6 +184,7 @@ creating
 mkinitrd_right
 mkinitrd_wrong
 probe_notes
+control_manual
 missing=$(kvm_missing)
 if [ -n "$missing" ]; then
 	name="payload guests"
@@ -198,6 +200,7 @@ else
 	affinity_guests
 	tracing_guests
 	trace_guests
+	control_guests
 	ring3_guests
 	wrong_files
 	wrong_options

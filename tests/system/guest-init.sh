@@ -226,6 +226,37 @@ task_nodes() {
 	say "complaints=$(dmesg | grep -ciE 'not on the same node|srat.*(reject|fail|bug)|numa.*(fail|invalid)')"
 }
 
+# The host makes vda larger.
+task_resized() {
+	before=$(cat /sys/block/vda/size)
+	say "resizing=$before"
+	for _ in $(seq 300); do
+		[ "$(cat /sys/block/vda/size)" = "$before" ] || break
+		usleep 100000
+	done
+	say "resized=$(cat /sys/block/vda/size)"
+	say "told=$(dmesg | grep -c 'vda.* new size: ')"
+	try read_end dd if=/dev/vda of=/dev/null bs=512 iflag=direct count=8 skip=$(($(cat /sys/block/vda/size) - 8))
+}
+
+# So many requests a second, long enough for the host to watch.
+task_rated() {
+	echo none > /sys/block/vdb/queue/scheduler
+	say rating
+	fio --name=rated --filename=/dev/vdb --ioengine=libaio --direct=1 --rw=randread --bs=4k --iodepth=4 \
+		--numjobs=2 --rate_iops=200 --size=100% --runtime="$(param seconds)" --time_based --group_reporting > /tmp/fio 2>&1
+	say "fio=$? iops=$(sed -n 's/.*IOPS=\([^,]*\),.*/\1/p' /tmp/fio)"
+}
+
+# Until the power button is pressed, as logind and acpid see it.
+task_button() {
+	: > /tmp/pressed
+	for event in /dev/input/event*; do head -c 24 "$event" >> /tmp/pressed & done
+	say listening
+	until [ -s /tmp/pressed ]; do usleep 100000; done
+	say pressed
+}
+
 task_idle_driver() { say "cpuidle=$(cat /sys/devices/system/cpu/cpuidle/current_driver)"; }
 
 task_root() {

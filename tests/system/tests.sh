@@ -277,6 +277,45 @@ test_running_guest() {
 	stop TERM 143
 }
 
+# await TEXT: until the guest has said so
+await() {
+	for _ in $(seq $((limit * 5))); do
+		! grep -q "^GUEST $1" "$log" || return 0
+		kill -0 "$pid" 2> /dev/null || break
+		sleep 0.2
+	done
+	fail "the guest never said $1"
+}
+
+# A disk that grows, rates that are fio's own, and the power button.
+test_control() {
+	local got=0 iops seen
+	image a.img 64M
+	initrd=$dir/tools.cpio params=seconds=20
+	start resized,rated,button -c 2 -d /scratch/a.img,queues=2 -d null:1G,queues=2 --name web
+	await resizing
+	"$lkvm" resize web vda 96M || fail "no resize"
+	await rating
+	# fio takes its time to begin
+	until [ "$("$lkvm" stat web --json | jq '[.disks[1].queues[].requests] | add')" -ge 1000 ]; do
+		kill -0 "$pid" || fail "the guest is gone"
+		sleep 0.5
+	done
+	"$lkvm" stat web --interval 8 > "$log.stat" || fail "no stat"
+	await listening
+	"$lkvm" debug web > "$log.debug" || fail "no debug"
+	"$lkvm" stop web || fail "no stop"
+	wait "$pid" || got=$?
+	check $got = 0
+	has resizing=131072 resized=196608 told=1 read_end=good 'fio=0 .*' pressed
+	iops=$(said iops)
+	seen=$(awk '$1 == "vdb" && $2 == "all" { print $3 }' "$log.stat")
+	echo "# fio: $iops requests a second, lkvm stat: $seen"
+	check "$((${seen:-0} * 100))" -ge "$((iops * 98))"
+	check "$((seen * 100))" -le "$((iops * 102))"
+	check "$("$lkvm" list | wc -l)" = 1
+}
+
 ext4_root() {
 	cp --sparse=always "$dir/root.img" /scratch/root.img
 	params=root=/dev/vda
