@@ -205,19 +205,19 @@ static void run_detach_drives(struct run *run)
 
 static int run_start_drives(struct run *run)
 {
-	for (unsigned int i = 0; i < run->ndrives; i++) {
-		int err = drive_start(&run->drives[i]);
+	int err = run->trace ? trace_start(run->trace) : 0;
 
-		if (err)
-			return err;
-	}
-	return 0;
+	for (unsigned int i = 0; !err && i < run->ndrives; i++)
+		err = drive_start(&run->drives[i]);
+	return err;
 }
 
 static void run_stop_drives(struct run *run)
 {
 	for (unsigned int i = 0; i < run->attached; i++)
 		drive_stop(&run->drives[i]);
+	if (run->trace)
+		trace_stop(run->trace);
 }
 
 /* Before anything runs or touches guest memory. */
@@ -285,17 +285,12 @@ static int vm_build(struct run *run)
 	err = arch_boot(vm, &boot);
 	if (err)
 		goto undo_drives;
-	err = run->trace ? trace_start(run->trace) : 0;
-	if (err)
-		goto undo_drives;
 	err = run_start_drives(run);
 	if (err)
 		goto undo_started;
 	return 0;
 undo_started:
 	run_stop_drives(run);
-	if (run->trace)
-		trace_stop(run->trace);
 undo_drives:
 	exit_device_free(run->exit_device);
 	run_detach_drives(run);
@@ -366,8 +361,6 @@ static int run_guest(struct run *run)
 	run->started_ns = now_ns();
 	end = vm_run(&run->vm, &detail);
 	run_stop_drives(run);
-	if (run->trace)
-		trace_stop(run->trace);
 	status = run_status(run, end, detail);
 	run_tell_end(run, end, detail);
 	run_write_stats(run);

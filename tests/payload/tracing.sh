@@ -26,13 +26,14 @@ probe_notes() {
 	fi
 }
 
-# bpf SCRIPT: has it watch $pid, up to its end, in $dir/bpf.out.  tracefs is
-# mounted for it alone.
-bpf() {
-	timeout -k 5 60 unshare -m sh -c \
-		"mount -t tracefs tracefs /sys/kernel/tracing && exec bpftrace -p $pid $1" \
-		>"$dir/bpf.out" 2>&1 &
+# with_tracefs COMMAND: it is mounted for that alone, if it is not
+with_tracefs() {
+	unshare -m sh -c "cd /sys/kernel/tracing && { [ -e uprobe_events ] ||
+		mount -t tracefs tracefs . ; } && cd $PWD && exec $1"
 }
+
+# bpf SCRIPT: has it watch $pid, up to its end, in $dir/bpf.out.
+bpf() { with_tracefs "timeout -k 5 60 bpftrace -p $pid $1" >"$dir/bpf.out" 2>&1 & }
 
 # Why bpftrace is of no use here; empty if it works.
 bpf_missing() {
@@ -42,7 +43,7 @@ bpf_missing() {
 		echo "bpftrace needs root"
 	elif ! unshare -m true 2>/dev/null; then
 		echo "no mount namespace of its own"
-	elif ! unshare -m sh -c 'mount -t tracefs t /sys/kernel/tracing && [ -e /sys/kernel/tracing/uprobe_events ]' 2>/dev/null; then
+	elif ! with_tracefs "test -e /sys/kernel/tracing/uprobe_events" 2>/dev/null; then
 		echo "no uprobes in this kernel"
 	fi
 }
