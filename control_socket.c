@@ -237,8 +237,9 @@ int control_claim(struct control_socket *s, const char *name)
 		log_error("--name %s: a guest of this name is running; give another name, or end it by lkvm stop %s",
 			  name, name);
 	else if (err)
-		log_error("--name %s: cannot make its control socket %s: %s",
-			  name, s->addr.sun_path, strerror(-err));
+		log_error("--name %s: cannot make its control socket %s: %s%s",
+			  name, s->addr.sun_path, strerror(-err),
+			  err == -EMFILE ? "; raise the limit of open files (ulimit -n)" : "");
 	if (err)
 		s->fd = -1;
 	return err;

@@ -132,12 +132,12 @@ static void print_latency(FILE *out, const char *labels, const json_t *queue,
 }
 
 static void print_threads(FILE *out, const char *guest, const json_t *sample,
-			  const struct metric *m)
+			  const struct metric *m, const char *type)
 {
 	const json_t *threads = json_object_get(sample, "iothreads"), *thread;
 	size_t i;
 
-	print_head(out, "lkvm_iothread_", m, "counter");
+	print_head(out, "lkvm_iothread_", m, type);
 	json_array_foreach(threads, i, thread) {
 		fprintf(out, "lkvm_iothread_%s{guest=\"%s\",iothread=\"%s\"} ",
 			m->name, guest, text_of(thread, "name"));
@@ -151,6 +151,10 @@ void stat_prometheus(FILE *out, const char *guest, const json_t *sample)
 		"latency_ns", "latency_seconds",
 		"Time from a request's pop to its completion",
 	};
+	static const struct metric poll_max = {
+		"poll_max_ns", "poll_max_seconds",
+		"The longest that it may poll at once",
+	};
 
 	for (size_t i = 0; i < sizeof(queue_metrics) / sizeof(*queue_metrics);
 	     i++) {
@@ -163,5 +167,7 @@ void stat_prometheus(FILE *out, const char *guest, const json_t *sample)
 	for_each_queue(out, guest, sample, &latency, print_latency);
 	for (size_t i = 0; i < sizeof(thread_metrics) / sizeof(*thread_metrics);
 	     i++)
-		print_threads(out, guest, sample, &thread_metrics[i]);
+		print_threads(out, guest, sample, &thread_metrics[i],
+			      "counter");
+	print_threads(out, guest, sample, &poll_max, "gauge");
 }

@@ -114,7 +114,7 @@ disk_guests() {
 	on_both "virtio: ring filled before DRIVER_OK, then reset" 0 3 prefilled --disk "$dir/long.img,queues=4"
 	on_both "power-off with requests in flight" 0 0 busy --disk "$dir/long.img,queues=4"
 	on_both "triple fault with requests in flight" 126 1 "busy triple=1" --disk "$dir/long.img,queues=4,iothreads=1"
-	on_both "timeout with requests in flight" 124 1 "busy spin=1" --disk "$dir/long.img,queues=4,iothreads=2" --timeout 1
+	on_both "timeout with requests in flight" 124 3 "busy spin=1" --disk "$dir/long.img,queues=4,iothreads=2" --timeout 1
 	for how in {0..9}; do
 		on_both "virtio: malformed ring $how" 0 1 "broken how=$how" \
 			--disk "$disk,queues=1" --disk "$other,queues=1"

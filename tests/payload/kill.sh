@@ -36,7 +36,7 @@ kill_guests() {
 		export lkvm payload XDG_RUNTIME_DIR=$PWD/$home TMPDIR=$PWD/$home HOME=$PWD/$home SHELL=/bin/bash
 		lkvm=$(realpath "$lkvm") payload=$(realpath "$payload")
 		script -qec "$(declare -f kill_many); trap '' INT QUIT; kill_many" /dev/null </dev/null
-		ls -A "$home"
+		find "$home" ! -type d
 		pgrep -fa "$payload --params case=spin --timeout 9"
 	) || true
 	if [ -z "$said" ]; then pass; else fails "$said"; fi
