@@ -79,7 +79,7 @@ done
 examples=0
 truncate -s 1M "$dir/disk.img"
 while read -r line; do
-	read -r -a words <<< "$line"
+	read -r -a words <<< "${line% &}"
 	(cd "$dir" && "$lkvm" "${words[@]:1}" < /dev/null > out 2> err)
 	grep -qE -- '--kernel vmlinuz: No such file|/dev/kvm' "$dir/err" || complain "example $line: $(cat "$dir/err")"
 	examples=$((examples + 1))

@@ -42,18 +42,19 @@ written() {
 
 commands=$("$lkvm" help | sed -n 's/^  \([a-z-]*\)  .*/\1/p')
 [ -n "$commands" ] || complain "lkvm help lists no commands"
-plain() { sed 's/\\-/-/g' "$docs/lkvm.1"; }
+plain() { sed 's/\\-/-/g' "$docs/$1.1"; }
 for command in $commands; do
 	page=$docs/lkvm-$command.1
 	if [ -e "$page" ]; then
 		differ=$(diff <(said "$command") <(written "$page")) ||
 			complain "$page is not as lkvm $command --help (<) has it:
 $differ"
-		plain | grep -qx "\.BR lkvm-$command (1)" || complain "$docs/lkvm.1 does not name lkvm-$command(1)"
+		plain "lkvm-$command" | grep -qE "^\.BR? \"?lkvm $command\>" || complain "$page does not show how to call it"
+		plain lkvm | grep -qx "\.BR lkvm-$command (1)" || complain "$docs/lkvm.1 does not name lkvm-$command(1)"
 	elif [ "$(said "$command")" != "-h, --help" ]; then
 		complain "lkvm $command has options, but no page $page"
 	else
-		plain | grep -qE "^\.BR? \"?lkvm $command" || complain "lkvm $command is neither in $docs/lkvm.1 nor has it a page"
+		plain lkvm | grep -qE "^\.BR? \"?lkvm $command" || complain "lkvm $command is neither in $docs/lkvm.1 nor has it a page"
 	fi
 done
 

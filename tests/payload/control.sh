@@ -501,28 +501,6 @@ ten_commands() {
 	"$lkvm" resume "$1"
 }
 
-# The manual and --help tell of the same options, without a guest.
-control_manual() {
-	local command page=docs/lkvm-control.1 wrong=""
-
-	wanted "control: manual and --help" || return 0
-	for command in list stat stop pause resume resize throttle set-poll debug; do
-		ctl 0 "$command" --help
-		grep -qo -- '--[a-z]*' "$said" || wrong+=" $command --help has no options."
-		for option in $(sed -n 's/^  .*\(--[a-z]*\) .*/\1/p' "$said"); do
-			grep -q -- "$option" "$page" || wrong+=" $page lacks $option of $command."
-		done
-		grep -q "^\.B lkvm $command\$" "$page" || wrong+=" $page lacks $command."
-		grep -qx '\.so man1/lkvm-control.1' "docs/lkvm-$command.1" || wrong+=" docs/lkvm-$command.1 is no link."
-	done
-	for option in $(grep -o '^\.BR\? .*--[a-z]*' "$page" | grep -o -- '--[a-z]*' | sort -u); do
-		case $option in --help | --name) continue ;; esac
-		for command in list stat stop resize debug; do "$lkvm" "$command" --help; done | grep -q -- "$option" ||
-			wrong+=" nobody knows $option of $page."
-	done
-	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
-}
-
 control_guests() {
 	sockets=$(mktemp -d /tmp/lkvm-test-XXXXXX)
 	export XDG_RUNTIME_DIR=$sockets

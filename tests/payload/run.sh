@@ -184,7 +184,6 @@ creating
 mkinitrd_right
 mkinitrd_wrong
 probe_notes
-control_manual
 missing=$(kvm_missing)
 if [ -n "$missing" ]; then
 	name="payload guests"
