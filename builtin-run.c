@@ -127,6 +127,29 @@ static int run_open_control(struct run *run)
 	return 0;
 }
 
+static void run_unwatch(struct run *run)
+{
+	control_free(run->control);
+	if (run->timer_fd >= 0)
+		close(run->timer_fd);
+	if (run->signal_fd >= 0)
+		close(run->signal_fd);
+}
+
+/* What the main loop looks at: signals, the time, the user's requests. */
+static int run_watch(struct run *run)
+{
+	int err = run_watch_signals(run);
+
+	if (!err)
+		err = run_watch_timeout(run);
+	if (!err)
+		err = run_open_control(run);
+	if (err)
+		run_unwatch(run);
+	return err;
+}
+
 static int run_open_stats(struct run *run)
 {
 	if (!run->stats_path)
@@ -203,6 +226,39 @@ static void run_detach_drives(struct run *run)
 		drive_detach(&run->drives[--run->attached]);
 }
 
+/* The devices; run_free_devices() is its mirror.  Drives have the first PCI slots. */
+static int run_build_devices(struct run *run)
+{
+	struct vm *vm = &run->vm;
+	int err = console_new(&vm->console, vm, run->console_spec);
+
+	if (err)
+		return err;
+	err = arch_devices_init(vm);
+	if (err)
+		goto undo_console;
+	err = run_attach_drives(run);
+	if (!err)
+		err = run_attach_exit_device(run);
+	if (err)
+		goto undo_drives;
+	return 0;
+undo_drives:
+	run_detach_drives(run);
+	arch_devices_exit(vm);
+undo_console:
+	console_free(vm->console);
+	return err;
+}
+
+static void run_free_devices(struct run *run)
+{
+	exit_device_free(run->exit_device);
+	run_detach_drives(run);
+	arch_devices_exit(&run->vm);
+	console_free(run->vm.console);
+}
+
 static int run_start_drives(struct run *run)
 {
 	int err = run->trace ? trace_start(run->trace) : 0;
@@ -233,15 +289,24 @@ static int run_place(struct run *run)
 	return 0;
 }
 
-/* The machine, part by part; vm_unbuild() is its mirror. */
-static int vm_build(struct run *run)
+/* The kernel and what it boots with into guest memory, the first vCPU to its entry. */
+static int run_boot(struct run *run)
 {
-	struct vm *vm = &run->vm;
 	struct boot_spec boot = {
 		.kernel = run->kernel,
 		.initrd = run->initrd,
 		.cmdline = run->cmdline,
+		.archive = run->archive,
+		.archive_size = run->archive_size,
 	};
+
+	return arch_boot(&run->vm, &boot);
+}
+
+/* The machine, part by part; vm_unbuild() is its mirror. */
+static int vm_build(struct run *run)
+{
+	struct vm *vm = &run->vm;
 	int err;
 
 	vm->dedicated = run->dedicated;
@@ -254,55 +319,29 @@ static int vm_build(struct run *run)
 	err = vm_cpus_create(vm);
 	if (err)
 		goto undo_vm;
-	err = run_watch_signals(run);
+	err = run_watch(run);
 	if (err)
 		goto undo_cpus;
-	err = run_watch_timeout(run);
-	if (!err)
-		err = run_open_control(run);
+	err = run_build_devices(run);
 	if (err)
-		goto undo_watches;
-	err = console_new(&vm->console, vm, run->console_spec);
-	if (err)
-		goto undo_watches;
+		goto undo_watch;
 	err = run_prepare_command(run);
+	if (!err)
+		err = run_place(run);
+	if (!err)
+		err = run_boot(run);
 	if (err)
-		goto undo_console;
-	err = arch_devices_init(vm);
-	if (err)
-		goto undo_console;
-	err = run_attach_drives(run);
-	if (err)
-		goto undo_drives;
-	err = run_attach_exit_device(run);
-	if (err)
-		goto undo_drives;
-	boot.archive = run->archive;
-	boot.archive_size = run->archive_size;
-	err = run_place(run);
-	if (err)
-		goto undo_drives;
-	err = arch_boot(vm, &boot);
-	if (err)
-		goto undo_drives;
+		goto undo_devices;
 	err = run_start_drives(run);
 	if (err)
 		goto undo_started;
 	return 0;
 undo_started:
 	run_stop_drives(run);
-undo_drives:
-	exit_device_free(run->exit_device);
-	run_detach_drives(run);
-	arch_devices_exit(vm);
-undo_console:
-	console_free(vm->console);
-undo_watches:
-	control_free(run->control);
-	if (run->timer_fd >= 0)
-		close(run->timer_fd);
-	if (run->signal_fd >= 0)
-		close(run->signal_fd);
+undo_devices:
+	run_free_devices(run);
+undo_watch:
+	run_unwatch(run);
 undo_cpus:
 	vm_cpus_destroy(vm);
 undo_vm:
@@ -312,18 +351,10 @@ undo_vm:
 
 static void vm_unbuild(struct run *run)
 {
-	struct vm *vm = &run->vm;
-
-	exit_device_free(run->exit_device);
-	run_detach_drives(run);
-	arch_devices_exit(vm);
-	console_free(vm->console);
-	control_free(run->control);
-	if (run->timer_fd >= 0)
-		close(run->timer_fd);
-	close(run->signal_fd);
-	vm_cpus_destroy(vm);
-	vm_exit(vm);
+	run_free_devices(run);
+	run_unwatch(run);
+	vm_cpus_destroy(&run->vm);
+	vm_exit(&run->vm);
 }
 
 static void run_describe(const struct run *run)
