@@ -158,6 +158,7 @@ while :; do
 		say "the emulated host stalled or died (run $stalls); its console (build/emuhost-stalled-$stalls.log) ended with:"
 		cp "$run/console" "$top/build/emuhost-stalled-$stalls.log"
 		tail -n 3 "$run/console" >&2
+		grep -v ': warning: ' "$run/qemu" | tail -n 3 >&2 || :
 		[ $stalls -le "$retries" ] || { say "giving up"; exit 124; }
 		;;
 	late)
