@@ -661,7 +661,8 @@ test_numa_no_privilege() {
 test_irq() {
 	local irq before
 	image a.img 64M
-	irq=$(awk '/virtio.*-config/ { sub(":", "", $1); print $1 }' /proc/interrupts | tail -n 1)
+	irq=$(for irq in /sys/block/vda/device/../msi_irqs/*; do grep "^ *${irq##*/}:.*-config" /proc/interrupts; done |
+		sed 's/^ *//; s/:.*//')
 	before=$(cat "/proc/irq/$irq/smp_affinity_list")
 	ready -c 1 -d /scratch/a.img,queues=1 --affinity auto,irq
 	grep -q 'affinity: 4 of 5 interrupts of vda are managed by the kernel' "$log.err" || fail "$(cat "$log.err")"
