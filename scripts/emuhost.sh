@@ -85,7 +85,13 @@ args=(-accel tcg,thread=multi ${plugins[@]+"${plugins[@]}"} -cpu EPYC,svm=on -sm
 	# Periodic ticks raise again what the emulator may have lost.
 	-append "console=ttyS0 panic=-1 quiet mitigations=off tsc=reliable clocksource=tsc no_timer_check nohz=off highres=off softlockup_panic=1 watchdog_thresh=5 emuhost=$run$params"
 	-virtfs "local,path=/,mount_tag=root,security_model=none,readonly=on,multidevs=remap")
-# A bus of the last node's; the others' is the root bus, as on most machines node 0.
+n=0
+for dir in ${shares[@]+"${shares[@]}"}; do
+	echo "$dir" >> "$run/shares"
+	args+=(-virtfs "local,path=$dir,mount_tag=share$n,security_model=none,multidevs=remap")
+	n=$((n + 1))
+done
+# The last node has a bus of its own, for disks.  Behind all else, which would be put there.
 bus=()
 if [ "$nodes" -gt 1 ]; then
 	for ((n = 0; n < nodes; n++)); do
@@ -95,12 +101,6 @@ if [ "$nodes" -gt 1 ]; then
 	args+=(-device "pxb,id=far,bus_nr=128,numa_node=$((nodes - 1))")
 	bus=(bus=far)
 fi
-n=0
-for dir in ${shares[@]+"${shares[@]}"}; do
-	echo "$dir" >> "$run/shares"
-	args+=(-virtfs "local,path=$dir,mount_tag=share$n,security_model=none,multidevs=remap")
-	n=$((n + 1))
-done
 n=0
 for disk in ${disks[@]+"${disks[@]}"}; do
 	# The image outlives the emulator, not this machine: no flush is needed.
