@@ -59,6 +59,24 @@ static unsigned int count_ranges(const struct guest_memory *mem,
 	return n;
 }
 
+/*
+ * Node by node: Linux numbers them as it meets them here, and those that have no
+ * CPUs last.
+ */
+static void set_cpus(struct srat_cpu *cpu, unsigned int ncpus,
+		     const struct guest_numa *numa)
+{
+	for (unsigned int i = 0; i < numa->nnodes; i++)
+		for (unsigned int id = 0; id < ncpus; id++)
+			if (numa->cpu_node[id] == i)
+				*cpu++ = (struct srat_cpu){
+					.length = sizeof(*cpu),
+					.node = (u8)i,
+					.apic_id = (u8)id,
+					.flags = cpu_to_le32(SRAT_ENABLED),
+				};
+}
+
 static void set_ranges(struct srat_memory *range, const struct guest_memory *mem,
 		       const struct guest_numa *numa)
 {
@@ -87,13 +105,7 @@ u32 acpi_srat_build(struct acpi_area *area, const struct guest_memory *mem,
 	struct srat_cpu *cpu = (struct srat_cpu *)(srat + 1);
 
 	srat->reserved_one = cpu_to_le32(1);
-	for (unsigned int id = 0; id < ncpus; id++)
-		cpu[id] = (struct srat_cpu){
-			.length = sizeof(*cpu),
-			.node = numa->cpu_node[id],
-			.apic_id = (u8)id,
-			.flags = cpu_to_le32(SRAT_ENABLED),
-		};
+	set_cpus(cpu, ncpus, numa);
 	set_ranges((struct srat_memory *)(cpu + ncpus), mem, numa);
 	acpi_header_set(&srat->header, "SRAT", 3, size);
 	return acpi_address(area, srat);

@@ -212,12 +212,31 @@ static void cpuid_topology(struct kvm_cpuid2 *cpuid, u32 function,
 	cpuid_topology_level(cpuid, function, 2, 0, vcpu);
 }
 
+/*
+ * Of the first Zens (family 17h up to model 1fh, and Hygon's 18h) Linux takes it that
+ * eight APIC ids share a cache (arch/x86/kernel/cpu/cacheinfo.c), unless it hears of no
+ * such cache in 0x80000006.
+ */
+static void cpuid_first_zens(struct kvm_cpuid2 *cpuid,
+			     const struct cpuid_vcpu *vcpu)
+{
+	struct kvm_cpuid_entry2 *e = cpuid_find(cpuid, 0x80000006);
+	u32 eax = cpuid_get(cpuid, 1)->eax;
+	u32 family = (eax >> 8 & 0xf) + (eax >> 20 & 0xff);
+	u32 model = (eax >> 4 & 0xf) | (eax >> 12 & 0xf0);
+
+	if (e && vcpu->numa && !cpuid_one_node(vcpu, 3) &&
+	    (family == 0x18 || (family == 0x17 && model <= 0x1f)))
+		e->edx = 0;
+}
+
 static void cpuid_amd(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
 	u32 max = cpuid_max(cpuid, 0x80000000);
 	struct kvm_cpuid_entry2 *e;
 	bool topoext = false;
 
+	cpuid_first_zens(cpuid, vcpu);
 	if (max >= 0x80000001) {
 		e = cpuid_get(cpuid, 0x80000001);
 		e->ecx &= ~AMD1_ECX_CMP_LEGACY;

@@ -223,7 +223,7 @@ task_nodes() {
 		say "${node##*/}=$(cat "$node/cpulist") mib=$(awk '/MemTotal/ { print int($4 / 1024) }' "$node/meminfo")" \
 			"distance=$(tr ' ' , < "$node/distance")"
 	done
-	say "complaints=$(dmesg | grep -ciE 'not on the same node|srat.*(reject|fail|bug)|numa.*(fail|invalid)')"
+	say "complaints=$(dmesg | grep -iE 'not on the same node|srat.*(reject|fail|bug)|numa.*(fail|invalid)' | tr '\n' ';')"
 }
 
 # The host makes vda larger.

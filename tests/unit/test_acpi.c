@@ -292,11 +292,13 @@ START_TEST(test_srat)
 	ck_assert_uint_eq(t.len, 48 + 4 * 16 + 4 * 40);
 	ck_assert_uint_eq(get32(t.addr + 36), 1);
 	at = t.addr + 48;
-	for (unsigned int id = 0; id < 4; id++, at += 16) {
+	for (unsigned int i = 0; i < 4; i++, at += 16) {
+		static const u8 by_node[] = { 1, 0, 3, 2 };
+
 		ck_assert_uint_eq(ram[at], 0);
 		ck_assert_uint_eq(ram[at + 1], 16);
-		ck_assert_uint_eq(ram[at + 2], numa.cpu_node[id]);
-		ck_assert_uint_eq(ram[at + 3], id);
+		ck_assert_uint_eq(ram[at + 2], numa.cpu_node[by_node[i]]);
+		ck_assert_uint_eq(ram[at + 3], by_node[i]);
 		ck_assert_uint_eq(get32(at + 4), 1);
 	}
 	expect_range(at, 0, 0, 2 * GIB);

@@ -154,6 +154,33 @@ START_TEST(test_caches_of_nodes)
 }
 END_TEST
 
+/* An EPYC 7001, for which Linux reckons by itself: then rather none at all. */
+START_TEST(test_first_zens)
+{
+	static const struct {
+		struct guest_numa numa;
+		u32 eax, edx;
+	} cases[] = {
+		{ { .nnodes = 1 }, 0x800f12, 0x08009140 },
+		{ { .nnodes = 2, .cpu_node = { 0, 0, 1, 1 } }, 0x800f12, 0 },
+		{ { .nnodes = 2, .cpu_node = { [8] = 1, 1, 1 } }, 0x800f12,
+		  0x08009140 },
+		{ { .nnodes = 2, .cpu_node = { 0, 0, 1, 1 } }, 0xa20f10,
+		  0x08009140 },
+	};
+	const struct cpuid_vcpu vcpu = {
+		.ncpus = 11,
+		.numa = &cases[_i].numa,
+	};
+
+	add_vendor(0x10, "AuthenticAMD");
+	add(1, 0, cases[_i].eax, 0, 0, 0);
+	add(0x80000006, 0, 0, 0, 0, 0x08009140);
+	cpuid_adapt(cpuid, &vcpu);
+	ck_assert_uint_eq(leaf(0x80000006, 0)->edx, cases[_i].edx);
+}
+END_TEST
+
 START_TEST(test_tsc_deadline)
 {
 	const struct cpuid_vcpu vcpu = { .ncpus = 1, .tsc_deadline = true };
@@ -296,6 +323,7 @@ static Suite *cpuid_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_leaf_1, 0, n);
 	tcase_add_loop_test(tc, test_caches_of_nodes, 0, 5);
+	tcase_add_loop_test(tc, test_first_zens, 0, 4);
 	tcase_add_test(tc, test_tsc_deadline);
 	tcase_add_loop_test(tc, test_topology, 0, n);
 	tcase_add_test(tc, test_topology_only_where_known);
