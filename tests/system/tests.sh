@@ -658,7 +658,7 @@ test_numa_no_privilege() {
 }
 
 # The disk's interrupts: those of queues are managed by the kernel, the other one is steered.
-test_irq() {
+test_numa_irq() {
 	local irq before
 	image a.img 64M
 	irq=$(for irq in /sys/block/vda/device/../msi_irqs/*; do grep "^ *${irq##*/}:.*-config" /proc/interrupts; done |
