@@ -2,8 +2,8 @@
 /*
  * What CPUID tells a vCPU: all that KVM supports, KVM's own leaves included,
  * with the topology of the guest in place of the host's: one package of ncpus
- * cores, one thread each, one shared last-level cache, or several that do not
- * reach over NUMA nodes, APIC id = vCPU id.
+ * cores, one thread each, one shared last-level cache, APIC id = vCPU id.  With
+ * NUMA nodes there are several such packages, none of which reaches over nodes.
  *
  * cpuid_init() is called by arch_vcpu_init() before a vCPU first runs.
  * Leaf numbers: Intel SDM volume 2A, CPUID; AMD APM volume 3, appendix E;
@@ -138,30 +138,9 @@ static u32 cpuid_cache_sharing(u32 eax, u32 sharers)
 	return (eax & ~CACHE_SHARING_MASK) | others << CACHE_SHARING_SHIFT;
 }
 
-/* Are vCPUs that differ in the lowest @bits of their number always of one node? */
-static bool cpuid_one_node(const struct cpuid_vcpu *vcpu, unsigned int bits)
-{
-	for (unsigned int id = 0; id < vcpu->ncpus; id++)
-		if (vcpu->numa->cpu_node[id] !=
-		    vcpu->numa->cpu_node[id & (~0u << bits)])
-			return false;
-	return true;
-}
-
-/* Bits of the APIC id that count those who share a last-level cache. */
-static unsigned int cpuid_cache_bits(const struct cpuid_vcpu *vcpu)
-{
-	unsigned int bits = cpuid_bits(vcpu->ncpus);
-
-	while (vcpu->numa && bits && !cpuid_one_node(vcpu, bits))
-		bits--;
-	return bits;
-}
-
 /* Leaf 4 counts APIC ids, hence powers of two; 0x8000001d counts CPUs. */
 static void cpuid_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
-	u32 cached = 1u << cpuid_cache_bits(vcpu);
 	u32 ids = 1u << cpuid_bits(vcpu->ncpus);
 	u32 cores = ids < CACHE_CORES_MAX ? ids : CACHE_CORES_MAX;
 
@@ -171,13 +150,11 @@ static void cpuid_caches(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu
 		if (!CACHE_TYPE(e->eax))
 			continue;
 		if (e->function == 4) {
-			e->eax = cpuid_cache_sharing(e->eax, cached);
+			e->eax = cpuid_cache_sharing(e->eax, ids);
 			e->eax &= ~(~0u << CACHE_CORES_SHIFT);
 			e->eax |= (cores - 1) << CACHE_CORES_SHIFT;
 		} else if (e->function == 0x8000001d) {
-			e->eax = cpuid_cache_sharing(
-				e->eax, cached < vcpu->ncpus ? cached :
-							       vcpu->ncpus);
+			e->eax = cpuid_cache_sharing(e->eax, vcpu->ncpus);
 		}
 	}
 }
@@ -212,6 +189,26 @@ static void cpuid_topology(struct kvm_cpuid2 *cpuid, u32 function,
 	cpuid_topology_level(cpuid, function, 2, 0, vcpu);
 }
 
+/* Are vCPUs that differ in the lowest @bits of their number always of one node? */
+static bool cpuid_one_node(const struct cpuid_vcpu *vcpu, unsigned int bits)
+{
+	for (unsigned int id = 0; id < vcpu->ncpus; id++)
+		if (vcpu->numa->cpu_node[id] !=
+		    vcpu->numa->cpu_node[id & (~0u << bits)])
+			return false;
+	return true;
+}
+
+/* vCPUs of a package, which is of one node: all, or a power of two. */
+static unsigned int cpuid_package(const struct cpuid_vcpu *vcpu)
+{
+	unsigned int bits = cpuid_bits(vcpu->ncpus);
+
+	while (vcpu->numa && bits && !cpuid_one_node(vcpu, bits))
+		bits--;
+	return 1u << bits < vcpu->ncpus ? 1u << bits : vcpu->ncpus;
+}
+
 /*
  * Of the first Zens (family 17h up to model 1fh, and Hygon's 18h) Linux takes it that
  * eight APIC ids share a cache (arch/x86/kernel/cpu/cacheinfo.c), unless it hears of no
@@ -236,7 +233,6 @@ static void cpuid_amd(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 	struct kvm_cpuid_entry2 *e;
 	bool topoext = false;
 
-	cpuid_first_zens(cpuid, vcpu);
 	if (max >= 0x80000001) {
 		e = cpuid_get(cpuid, 0x80000001);
 		e->ecx &= ~AMD1_ECX_CMP_LEGACY;
@@ -285,12 +281,17 @@ static void cpuid_hypervisor(struct kvm_cpuid2 *cpuid,
 
 void cpuid_adapt(struct kvm_cpuid2 *cpuid, const struct cpuid_vcpu *vcpu)
 {
-	cpuid_features(cpuid, vcpu);
-	cpuid_caches(cpuid, vcpu);
-	cpuid_topology(cpuid, 0xb, vcpu);
-	cpuid_topology(cpuid, 0x1f, vcpu);
-	if (cpuid_is_amd(cpuid))
-		cpuid_amd(cpuid, vcpu);
+	struct cpuid_vcpu in_package = *vcpu;
+
+	in_package.ncpus = cpuid_package(vcpu);
+	cpuid_features(cpuid, &in_package);
+	cpuid_caches(cpuid, &in_package);
+	cpuid_topology(cpuid, 0xb, &in_package);
+	cpuid_topology(cpuid, 0x1f, &in_package);
+	if (cpuid_is_amd(cpuid)) {
+		cpuid_amd(cpuid, &in_package);
+		cpuid_first_zens(cpuid, vcpu);
+	}
 	cpuid_hypervisor(cpuid, vcpu);
 }
 

@@ -13,7 +13,7 @@ struct kvm_cpuid2;
 
 struct cpuid_vcpu {
 	unsigned int id;	/* also its APIC id */
-	unsigned int ncpus;	/* cores of the only package, one thread each */
+	unsigned int ncpus;	/* a core each, of one thread */
 	const struct guest_numa *numa;	/* NULL: one node */
 	bool dedicated;		/* has a host core of its own */
 	bool tsc_deadline;	/* KVM has the LAPIC timer's deadline mode */

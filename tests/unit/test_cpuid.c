@@ -126,10 +126,10 @@ START_TEST(test_leaf_1)
 END_TEST
 
 /*
- * A last-level cache does not reach over nodes, which Linux would complain of: it
- * is that of the largest groups, powers of two, that are of one node each.
+ * Neither a package nor its last-level cache reaches over nodes, which Linux would
+ * complain of: they are the largest groups, powers of two, that are of one node each.
  */
-START_TEST(test_caches_of_nodes)
+START_TEST(test_packages_of_nodes)
 {
 	static const struct {
 		struct guest_numa numa;
@@ -151,6 +151,10 @@ START_TEST(test_caches_of_nodes)
 	ck_assert_uint_eq(leaf(0x8000001d, 3)->eax >> 14 & 0xfff,
 			  cases[_i].sharers - 1);
 	ck_assert_uint_eq(leaf(0x8000001d, 2)->eax >> 14 & 0xfff, 0);
+	ck_assert_uint_eq(leaf(0x80000008, 0)->ecx & 0xff,
+			  cases[_i].sharers - 1);
+	ck_assert_uint_eq(1u << (leaf(0x80000008, 0)->ecx >> 12),
+			  cases[_i].sharers == 6 ? 8 : cases[_i].sharers);
 }
 END_TEST
 
@@ -322,7 +326,7 @@ static Suite *cpuid_suite(void)
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_loop_test(tc, test_leaf_1, 0, n);
-	tcase_add_loop_test(tc, test_caches_of_nodes, 0, 5);
+	tcase_add_loop_test(tc, test_packages_of_nodes, 0, 5);
 	tcase_add_loop_test(tc, test_first_zens, 0, 4);
 	tcase_add_test(tc, test_tsc_deadline);
 	tcase_add_loop_test(tc, test_topology, 0, n);
