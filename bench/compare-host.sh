@@ -158,7 +158,8 @@ run() {
 		case $1 in calls) sample "$pid" calls ;; *) sample "$pid" ;; esac
 		echo "${2#*/} $rw $jobs $depth $seconds" >&4
 		sleep "$seconds"
-		await 'end=1' 45 || drop ;;
+		# After so short a run its window may not be over.
+		if await 'end=1' 45; then wait "$sampler"; else drop; fi ;;
 	*)
 		start "$2" "$job"
 		if await 'BENCH ready' 60; then

@@ -9,8 +9,9 @@
 #
 # Its users set: top dir new host disk seconds cpus queues quiet params fine; wanted, the
 # names of the rivals; found[NAME], each one's program as "FINGERPRINT REST"; command[NAME],
-# its line for compare-host.sh; a function plan that prints the plan; and, if the emulated
-# host is to have one, image, a file that becomes its /dev/vda.
+# its line for compare-host.sh; a function plan that prints the plan; and, if it is wanted,
+# image, a file that becomes /dev/vda of the emulated host, and deadline, seconds after which
+# no boot may end.
 
 die() { echo "bench/${0##*/}: $*" >&2; exit 1; }
 say() { echo "bench/${0##*/}: $*"; }
@@ -133,7 +134,7 @@ boot() {
 }
 
 run_plan() {
-	local boots boot todo before kind size
+	local boots boot todo before kind size begin longest=0
 	plan > "$dir/whole-plan"
 	if [ "$host" = emulated ]; then
 		watch_load &
@@ -146,11 +147,17 @@ run_plan() {
 		while :; do
 			todo=$(sed -n "s/^$boot //p" "$dir/whole-plan" | left)
 			[ -n "$todo" ] || break
+			if [ -n "${deadline-}" ] && [ $((SECONDS + longest)) -gt "$deadline" ]; then
+				say "time is over: some rounds are missing"
+				return
+			fi
+			begin=$SECONDS
 			echo "$todo" > "$dir/plan"
 			before=$(wc -l < "$dir/results")
 			read -r _ _ kind size _ <<< "$todo"
 			boot "$size" "$kind" || say "the host ended with status $?"
 			[ "$(wc -l < "$dir/results")" -gt "$before" ] || die "the host measured nothing; see the lines above"
+			if [ $((SECONDS - begin)) -gt $longest ]; then longest=$((SECONDS - begin)); fi
 		done
 	done
 }

@@ -3,8 +3,9 @@
 #
 # figures-plan.sh - sourced: what bench/figures measures, as tables
 #
-# $cpus vCPUs, of which $steps are the numbers of queues, I/O threads and jobs tried ($loads:
-# of jobs); "placed" is the guest with affinity, by whatever $affinity says.
+# $cpus vCPUs, $steps the numbers of queues and I/O threads tried, $loads those of jobs, or $most if it
+# is to be quick; $placed is the guest with affinity, by whatever $affinity says; $talk what the tables
+# of the talk are measured for.
 
 # SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other.
 settings() {
@@ -13,6 +14,7 @@ settings() {
 		echo "q$n plain null queues=$n,iothreads=1,poll=off"
 		echo "t$n $placed null queues=$cpus,iothreads=$n,poll=off"
 	done
+	echo "two plain null queues=2,iothreads=1,poll=off"
 	echo "one plain null queues=1,iothreads=1,poll=off,batch=1"
 	echo "off plain null $all,poll=off"
 	echo "adaptive plain null $all"
@@ -23,20 +25,20 @@ settings() {
 	echo "file.full $placed file $all"
 }
 
-# lines FIGURE SERIES RIVAL RW DEPTH: for each load
+# loads_of FIGURE SERIES RIVAL RW [LOAD...]: points at depth 32
 loads_of() {
 	local jobs
-	for jobs in $loads; do echo "$1 $2 $3 $4 $jobs $5 speed"; done
+	for jobs in ${5:-$loads}; do echo "$1 $2 $3 $4 $jobs 32 speed"; done
 }
 
 # FIGURE SERIES RIVAL RW JOBS DEPTH KIND: a point; the same measurement may be in several.
 points() {
-	local n rw device base jobs rival
-	for n in $steps; do loads_of 4 "${n}_queues" "plain/q$n" randread 32; done
-	for n in $steps; do loads_of 5 "${n}_threads" "$placed/t$n" randread 32; done
+	local n rw device base jobs rival name
+	for n in $steps; do loads_of 4 "${n}_queues" "plain/q$n" randread; done
+	for n in $steps; do loads_of 5 "${n}_threads" "$placed/t$n" randread; done
 	while read -r name rival; do
-		loads_of 6 "$name" "$rival" randread 32
-		echo "6d1 $name $rival randread 1 1 speed"
+		loads_of 6 "$name" "$rival" randread "$most"
+		[ -n "$most" ] && [[ $name == *affinity ]] || echo "6d1 $name $rival randread 1 1 speed"
 	done <<- END
 		exits plain/off
 		exits+affinity $placed/t$cpus
@@ -49,9 +51,11 @@ points() {
 		base=plain/q1 rival=$placed/full n=7
 		[ $device = null ] || base=plain/file.base rival=$placed/file.full n=8
 		for rw in randread randwrite; do
-			loads_of $n bare_metal bare/$device $rw 32
-			loads_of $n one_queue $base $rw 32
-			loads_of $n lkvm "$rival" $rw 32
+			jobs=$most
+			[ $device$rw != nullrandread ] || jobs=$loads
+			loads_of $n bare_metal bare/$device $rw "$jobs"
+			loads_of $n one_queue $base $rw "$jobs"
+			loads_of $n lkvm "$rival" $rw "$jobs"
 		done
 	done
 	for rival in bare/null plain/q1 "$placed/full"; do
@@ -62,6 +66,6 @@ points() {
 			echo "batch $rival plain/$rival $rw 2 64 speed"
 			echo "batch $rival plain/$rival $rw 2 64 calls"
 		done
-		for jobs in 2 4; do for n in 1 2; do echo "queues q$n plain/q$n $rw $jobs 64 speed"; done; done
+		for jobs in 2 4; do for rival in q1 two; do echo "queues $rival plain/$rival $rw $jobs 64 speed"; done; done
 	done
 }

@@ -106,7 +106,7 @@ function talk_queues(    n, i, rw, one, two) {
 	two["randread"] = "168K, 174K (+3 %)"; two["randwrite"] = "157K, 163K (+3 %)"; two["read"] = "162K, 174K (+7 %)"; two["write"] = "161K, 260K (+61 %)"
 	n = split("randread randwrite read write", rw, " ")
 	for (i = 1; i <= n; i++) if (get("queues", "q1", rw[i], 2, "iops") != "")
-		print "| " rw[i] " | " one[rw[i]] " | " two[rw[i]] " | " pair("q1", rw[i]) " | " pair("q2", rw[i]) " |"
+		print "| " rw[i] " | " one[rw[i]] " | " two[rw[i]] " | " pair("q1", rw[i]) " | " pair("two", rw[i]) " |"
 }
 function pair(s, rw) {
 	return spread("queues", s, rw, 2, "iops") ", " spread("queues", s, rw, 4, "iops") " (" percent(get("queues", s, rw, 4, "iops"), get("queues", s, rw, 2, "iops")) ")"
