@@ -4,23 +4,25 @@
 # figures-plan.sh - sourced: what bench/figures measures, as tables
 #
 # $cpus vCPUs, $steps the numbers of queues and I/O threads tried, $loads those of jobs, or $most if it
-# is to be quick; $placed is the guest with affinity, by whatever $affinity says; $talk what the tables
+# is to be quick; $spinners I/O threads for figure 6, which may never sleep; $placed is the guest with affinity, by whatever $affinity says; $talk what the tables
 # of the talk are measured for.
 
 # SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other.
 settings() {
-	local n all="queues=$cpus,iothreads=$cpus"
+	local n all="queues=$cpus,iothreads=$cpus" few="queues=$cpus,iothreads=$spinners"
 	for n in $steps; do
 		echo "q$n plain null queues=$n,iothreads=1,poll=off"
 		echo "t$n $placed null queues=$cpus,iothreads=$n,poll=off"
 	done
 	echo "two plain null queues=2,iothreads=1,poll=off"
 	echo "one plain null queues=1,iothreads=1,poll=off,batch=1"
-	echo "off plain null $all,poll=off"
-	echo "adaptive plain null $all"
+	for n in plain "$placed"; do
+		echo "off $n null $few,poll=off"
+		echo "adaptive $n null $few"
+	done
+	echo "always always null $few,poll=always"
+	echo "always always-$placed null $few,poll=always"
 	echo "full $placed null $all"
-	echo "always always null $all,poll=always"
-	echo "always always-$placed null $all,poll=always"
 	echo "file.base plain file queues=1,iothreads=1,poll=off"
 	echo "file.full $placed file $all"
 }
@@ -41,9 +43,9 @@ points() {
 		[ -n "$most" ] && [[ $name == *affinity ]] || echo "6d1 $name $rival randread 1 1 speed"
 	done <<- END
 		exits plain/off
-		exits+affinity $placed/t$cpus
+		exits+affinity $placed/off
 		adaptive plain/adaptive
-		adaptive+affinity $placed/full
+		adaptive+affinity $placed/adaptive
 		always always/always
 		always+affinity always-$placed/always
 	END

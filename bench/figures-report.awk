@@ -146,7 +146,7 @@ END {
 	figure("5", "I/O threads, " q " queues")
 	beside("an I/O thread for each queue", "the peak; about 40 % below bare metal", q " threads, " most " jobs: " percent(get("5", q "_threads", "randread", most, "iops"), \
 		get("5", "1_threads", "randread", most, "iops")) " of one thread's; " percent(get("5", q "_threads", "randread", most, "iops"), get("7", "bare_metal", "randread", most, "iops")) " of bare metal's")
-	figure("6", "notification and affinity")
+	figure("6", "notification and affinity, " q " queues on " machine["spinners"] " I/O thread" (machine["spinners"] == 1 ? "" : "s"))
 	beside("polling beside exits, mean over the loads", "up to +10.6 %; \"not obvious\" where cores are short", "always: " mean_gain("always", "exits") "; adaptive: " mean_gain("adaptive", "exits"))
 	beside("affinity, mean over the loads", "+4.5 %", "exits: " mean_gain("exits+affinity", "exits") "; adaptive: " mean_gain("adaptive+affinity", "adaptive") "; always: " mean_gain("always+affinity", "always"))
 	beside("latency of a lone request (figure-6-depth-1.svg), us", "from 40 to 13.5 by polling", "exits " spread("6d1", "exits", "randread", 1, "lat_us") ", adaptive " \

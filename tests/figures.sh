@@ -43,13 +43,13 @@ rm -rf $dir
 mkdir -p $dir
 (
 	# shellcheck disable=SC2034 # the plan reads them
-	steps="1 2" loads="1 2" cpus=2 placed=placed-taskset talk=randread most=''
+	steps="1 2" loads="1 2" cpus=2 spinners=1 placed=placed-taskset talk=randread most=''
 	# shellcheck source=bench/figures-plan.sh
 	. bench/figures-plan.sh
 	settings > $dir/disks
 	points > $dir/points
 )
-printf '%s\n' model=made-up cores=2 kernel=1 guest_kernel=1 commit=none date=never host=emulated outer=8 vcpus=2 seconds=1 affinity=taskset \
+printf '%s\n' model=made-up cores=2 kernel=1 guest_kernel=1 commit=none date=never host=emulated outer=8 vcpus=2 spinners=1 seconds=1 affinity=taskset \
 	figure8="a file" quick=no > $dir/machine
 results 5 > $dir/results
 rings > $dir/ring
