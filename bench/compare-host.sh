@@ -56,7 +56,7 @@ qemu_mapping() { seq "$queues" | sed 's/.*/{"iothread":"t&"}/' | paste -sd , | s
 # start GUEST [JOB]: its VMM in the background, $pid.  JOB, words for the guest's command line,
 # is all that the guest does; without it, the guest waits for lines on $input.
 start() {
-	local command
+	local command stdin=${2:+/dev/null}
 	command=$(sed -n "s,^$1	,,p" "$dir/rivals")
 	params="console=ttyS0 quiet panic=-1 ${2-} $extra"
 	: > "$work/console"
@@ -64,7 +64,7 @@ start() {
 		set -f
 		eval "set -- ; ${command%%	*}; set -- ${command#*	}"
 		if [ "$1" = qemu ]; then "$@"; else exec "$@"; fi
-	) < "${2:+/dev/null}${2:-$input}" >> "$work/console" 2>> "$work/errors" &
+	) < "${stdin:-$input}" >> "$work/console" 2>> "$work/errors" &
 	pid=$!
 }
 
