@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# tests/figures.sh - the report of bench/figures and its model, from made-up results; no VM, two seconds
+# tests/figures.sh - the report of bench/figures and its model, from made-up results, and
+# what starts guests, with a made-up one; no VM, ten seconds
 #
 # Run by tests/bench.sh, which counts its "ok", "not ok" and "skip" lines; ends with 1 if one is not ok.
 set -u
@@ -78,4 +79,34 @@ is "four runs are told, in the report and in the plots" [ "$(grep -l 'ONLY 4' $d
 mkdir -p $dir/bin
 for tool in bash dirname awk mktemp rm; do ln -sf "$(command -v $tool)" $dir/bin; done
 is "without gnuplot the remedy is told" eval "PATH=$dir/bin bench/figures-plot.sh $dir 2>&1 | grep -q 'scripts/setup.sh bench'"
+
+# The host's part, with a VMM that is a script: it serves lines on its standard input, dies of "dies", and
+# does what its command line says if it says what.
+host=$dir/host
+mkdir -p $host/stubs
+printf '#!/bin/sh\n' > $host/stubs/mountpoint
+printf '#!/bin/sh\necho requests=100\n' > $host/sample
+cat > $host/vmm << 'END'
+#!/bin/bash
+echo "starts" >> "$LOG"
+done_one() { sleep 0.5; echo "BENCH iops=$1 lat=1 io=1 irqs=1 end=1"; }
+echo "BENCH ready"
+case $* in *rw=*) read -r line && echo "not alone" >> "$LOG"; done_one 7; exit ;; esac
+while read -r serial rest; do
+	echo "$serial $rest" >> "$LOG"
+	[ "$serial" != dies ] || exit 1
+	done_one 8
+done
+END
+chmod +x $host/stubs/mountpoint $host/sample $host/vmm
+printf '%s\n' disk=/dev/made-up file= hwqueues=1 cpus=1 queues=1 seconds=1 quiet=100 kernel=k initrd=i extra= > $host/settings
+printf 'guest\tVMM=%s\t"$VMM" "$params"\n' $host/vmm > $host/rivals
+printf '%s\n' "1 4 speed 1 randread 1 32 guest 1" "2 4 speed 1 randread 1 32 guest/a 1" "3 4 speed 1 write 2 64 guest/b 1" \
+	"4 4 speed 1 randread 1 32 guest/dies 1" > $host/plan
+: > $host/results
+LOG=$host/log PATH=$PWD/$host/stubs:$PATH bench/compare-host.sh $host > $host/out 2>&1
+is "a guest of its own for a rival without a serial number" grep -q '^speed 1 randread 1 32 guest 1 iops=7 ' $host/results
+is "its standard input is no other guest's" eval "! grep -q alone $host/log"
+is "a guest is kept for the next disk" [ "$(head -n 4 $host/log | tr '\n' ,)" = "starts,starts,a randread 1 32 1,b write 2 64 1," ]
+is "one that dies is tried three times" [ "$(grep -c '^stall ' $host/results)" = 3 ]
 exit $failed
