@@ -85,8 +85,7 @@ finish() {
 	wait "$pid" 2> /dev/null
 }
 
-# Until lkvm has --affinity auto, which does it better: vCPUs on the first half of the CPUs,
-# the I/O threads of each disk on the second.
+# vCPUs on the first half of the CPUs, the I/O threads of each disk on the second.
 place() {
 	local task name half=$((($(nproc) + 1) / 2))
 	for task in "/proc/$pid/task"/*; do

@@ -4,27 +4,36 @@
 # figures-plan.sh - sourced: what bench/figures measures, as tables
 #
 # $cpus vCPUs, $steps the numbers of queues and I/O threads tried, $loads those of jobs, or $most if it
-# is to be quick; $spinners I/O threads for figure 6, which may never sleep; $placed is the guest with affinity, by whatever $affinity says; $talk what the tables
-# of the talk are measured for.
+# is to be quick; $spinners I/O threads for figure 6, which may never sleep; $affinity how threads are
+# placed; $talk what the tables of the talk are measured for.
+
+# placed SERIAL: the guest of a disk with affinity.  lkvm's own gives a guest no more threads than there
+# are CPUs, so that each setting needs a guest of its own.
+placed() {
+	case $affinity in
+	taskset) echo placed-taskset ;;
+	*) echo "placed-$affinity-$1" ;;
+	esac
+}
 
 # SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other.
 settings() {
 	local n all="queues=$cpus,iothreads=$cpus" few="queues=$cpus,iothreads=$spinners"
 	for n in $steps; do
 		echo "q$n plain null queues=$n,iothreads=1,poll=off"
-		echo "t$n $placed null queues=$cpus,iothreads=$n,poll=off"
+		echo "t$n $(placed "t$n") null queues=$cpus,iothreads=$n,poll=off"
 	done
 	echo "two plain null queues=2,iothreads=1,poll=off"
 	echo "one plain null queues=1,iothreads=1,poll=off,batch=1"
-	for n in plain "$placed"; do
-		echo "off $n null $few,poll=off"
-		echo "adaptive $n null $few"
-	done
+	echo "off plain null $few,poll=off"
+	echo "off $(placed off) null $few,poll=off"
+	echo "adaptive plain null $few"
+	echo "adaptive $(placed adaptive) null $few"
 	echo "always always null $few,poll=always"
-	echo "always always-$placed null $few,poll=always"
-	echo "full $placed null $all"
+	echo "always always-$(placed always) null $few,poll=always"
+	echo "full $(placed full) null $all"
 	echo "file.base plain file queues=1,iothreads=1,poll=off"
-	echo "file.full $placed file $all"
+	echo "file.full $(placed file.full) file $all"
 }
 
 # loads_of FIGURE SERIES RIVAL RW [LOAD...]: points at depth 32
@@ -37,21 +46,21 @@ loads_of() {
 points() {
 	local n rw device base jobs rival name
 	for n in $steps; do loads_of 4 "${n}_queues" "plain/q$n" randread; done
-	for n in $steps; do loads_of 5 "${n}_threads" "$placed/t$n" randread; done
+	for n in $steps; do loads_of 5 "${n}_threads" "$(placed "t$n")/t$n" randread; done
 	while read -r name rival; do
 		loads_of 6 "$name" "$rival" randread "$most"
 		[ -n "$most" ] && [[ $name == *affinity ]] || echo "6d1 $name $rival randread 1 1 speed"
 	done <<- END
 		exits plain/off
-		exits+affinity $placed/off
+		exits+affinity $(placed off)/off
 		adaptive plain/adaptive
-		adaptive+affinity $placed/adaptive
+		adaptive+affinity $(placed adaptive)/adaptive
 		always always/always
-		always+affinity always-$placed/always
+		always+affinity always-$(placed always)/always
 	END
 	for device in null file; do
-		base=plain/q1 rival=$placed/full n=7
-		[ $device = null ] || base=plain/file.base rival=$placed/file.full n=8
+		base=plain/q1 rival=$(placed full)/full n=7
+		[ $device = null ] || base=plain/file.base rival=$(placed file.full)/file.full n=8
 		for rw in randread randwrite; do
 			jobs=$most
 			[ $device$rw != nullrandread ] || jobs=$loads
@@ -60,7 +69,7 @@ points() {
 			loads_of $n lkvm "$rival" $rw "$jobs"
 		done
 	done
-	for rival in bare/null plain/q1 "$placed/full"; do
+	for rival in bare/null plain/q1 "$(placed full)/full"; do
 		echo "insn $rival $rival randread 2 32 insn"
 	done
 	for rw in $talk; do

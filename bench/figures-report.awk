@@ -70,7 +70,7 @@ function heading() {
 	if (machine["host"] == "emulated") print "| host of the guests | emulated (`scripts/emuhost.sh`), " machine["outer"] " CPUs on these " machine["cores"] " cores |"
 	print "| guest | " machine["vcpus"] " vCPUs, Linux " machine["guest_kernel"] "; fio, libaio, direct, 4 KiB; " machine["seconds"] " s for each run; a vCPU for each job |"
 	print "| devices | null_blk; figure 8: " machine["figure8"] " |"
-	print "| affinity | by " machine["affinity"] ": vCPUs on one half of the CPUs, I/O threads on the other |"
+	print "| affinity | " (machine["affinity"] == "auto" ? "by lkvm, `--affinity auto`" : "by taskset: vCPUs on one half of the CPUs, I/O threads on the other") " |"
 	print "| runs | " (least < 5 ? "**ONLY " least " of each point at the least**" : "at least " least " of each point") ", interleaved, every second round backwards; medians, and quartiles in brackets; " stalls + 0 " runs stalled and were repeated |"
 	if (others != "") print "| other load | at most " others " % of this machine in the worst run" (others > 5 ? ": **IOPS and latencies are not to be relied on**, counts are" : "") " |"
 	print "\nThe paper: Zhang and others, \"High Performance and Scalable Virtual Machine Storage I/O Stack for Multicore"

@@ -44,7 +44,7 @@ rm -rf $dir
 mkdir -p $dir
 (
 	# shellcheck disable=SC2034 # the plan reads them
-	steps="1 2" loads="1 2" cpus=2 spinners=1 placed=placed-taskset talk=randread most=''
+	steps="1 2" loads="1 2" cpus=2 spinners=1 affinity=taskset talk=randread most=''
 	# shellcheck source=bench/figures-plan.sh
 	. bench/figures-plan.sh
 	settings > $dir/disks
