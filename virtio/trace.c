@@ -182,15 +182,21 @@ static u64 trace_clock(clockid_t clock)
 	return (u64)now.tv_sec * 1000000000 + (u64)now.tv_nsec;
 }
 
-/* A slip of the hand shall not cost a disk image. */
+/*
+ * A slip of the hand shall not cost a disk or its image; and a pipe that nobody
+ * reads would hold up the writer, and so the end of the guest.
+ */
 static int trace_check_file(const struct trace *t)
 {
 	char magic[sizeof(TRACE_MAGIC) - 1];
 	struct stat st;
 	ssize_t n;
 
-	if (fstat(t->fd, &st) || !S_ISREG(st.st_mode))
-		return 0;
+	if (fstat(t->fd, &st) || !S_ISREG(st.st_mode)) {
+		log_error("--trace %s: a device or a pipe; give a regular file",
+			  t->path);
+		return -EINVAL;
+	}
 	n = read(t->fd, magic, sizeof(magic));
 	if (n <= 0 || (n == sizeof(magic) &&
 		       !memcmp(magic, TRACE_MAGIC, sizeof(magic))))
@@ -209,10 +215,12 @@ int trace_open(struct trace **tp, const char *path)
 		return log_no_memory();
 	t->path = path;
 	t->stop_fd = eventfd(0, EFD_CLOEXEC);
-	t->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0666);
+	/* Only for what trace_check_file() refuses is it not to block. */
+	t->fd = open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
+		     0666);
 	if (t->fd < 0 || t->stop_fd < 0) {
 		err = -errno;
-		log_error("--trace %s: %s; give a file that can be written",
+		log_error("--trace %s: %s; give a regular file that can be written",
 			  path, strerror(-err));
 	}
 	if (!err)
@@ -266,9 +274,7 @@ static int trace_write_head(const struct trace *t)
 	int err;
 
 	memcpy(header.magic, TRACE_MAGIC, sizeof(header.magic));
-	/* A pipe or a device cannot be cut, nor needs to be. */
-	if (lseek(t->fd, 0, SEEK_SET) == 0 && ftruncate(t->fd, 0) < 0 &&
-	    errno != EINVAL)
+	if (lseek(t->fd, 0, SEEK_SET) < 0 || ftruncate(t->fd, 0) < 0)
 		return -errno;
 	err = trace_write(t, &iov, 1);
 	for (struct trace_queue *q = t->queues; q && !err; q = q->next) {

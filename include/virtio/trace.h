@@ -36,8 +36,9 @@ struct trace_queue {
 };
 
 /*
- * Begin the file @path, which outlives it.  A file that is there is overwritten
- * only if it is a trace, or empty.  0 or -errno with a message.
+ * Begin the regular file @path, which outlives it.  A file that is there is
+ * overwritten only if it is a trace, or empty; devices and pipes are refused.
+ * 0 or -errno with a message.
  */
 int trace_open(struct trace **tp, const char *path);
 /* Before trace_start(); freed by trace_close().  0 or -ENOMEM with a message. */

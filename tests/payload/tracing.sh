@@ -141,8 +141,15 @@ trace_guests() {
 		if grep -q "cannot be written: File too large; the guest goes on" "$err"; then judge 0 1; else fails "not told"; fi
 	fi
 	if wanted "trace: no room at all"; then
-		guest poweroff --trace /dev/full
-		if [ "$status" -eq 125 ] && grep -q "trace /dev/full: cannot begin" "$err"; then pass; else fails "status $status"; fi
+		(ulimit -f 0 && exec "$lkvm" run -k "$payload" --params case=poweroff --timeout 20 --disk null:16M \
+			--trace "$dir/none.trace" </dev/null 2>&1) | cat >"$err"
+		status=${PIPESTATUS[0]}
+		if [ "$status" -eq 125 ] && grep -q "none.trace: cannot begin" "$err"; then pass; else fails "status $status"; fi
+	fi
+	if wanted "trace: a pipe that nobody reads"; then
+		rm -f "$dir/trace.fifo" && mkfifo "$dir/trace.fifo"
+		guest poweroff --trace "$dir/trace.fifo"
+		if [ "$status" -eq 125 ] && grep -q "trace.fifo: a device or a pipe" "$err"; then pass; else fails "status $status"; fi
 	fi
 	if wanted "trace: an image is not overwritten"; then
 		echo image >"$dir/precious.img"

@@ -17,7 +17,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -243,6 +246,31 @@ START_TEST(test_other_files_stay)
 	ck_assert_int_eq(read_trace(), -EINVAL);
 	unlink(path);
 	ck_assert_int_eq(read_trace(), -ENOENT);
+}
+END_TEST
+
+/* Neither is a disk overwritten, nor does a pipe that nobody reads hold up the end. */
+START_TEST(test_regular_files_only)
+{
+	int socket_fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	silence();
+	ck_assert_int_eq(trace_open(&trace, "/dev/null"), -EINVAL);
+	ck_assert_int_eq(trace_open(&trace, "/dev/full"), -EINVAL);
+	unlink(path);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	ck_assert_int_eq(trace_open(&trace, path), -EINVAL);
+	unlink(path);
+	strcpy(address.sun_path, path);
+	ck_assert_int_eq(bind(socket_fd, (struct sockaddr *)&address,
+			      sizeof(address)), 0);
+	ck_assert_int_eq(trace_open(&trace, path), -ENXIO);
+	close(socket_fd);
+	/* A host's disk, where there is one that this test may open. */
+	unlink(path);
+	if (!mknod(path, S_IFBLK | 0600, makedev(1, 0)))
+		ck_assert_int_lt(trace_open(&trace, path), 0);
 }
 END_TEST
 
@@ -582,6 +610,7 @@ int main(void)
 	tcase_add_test(tc, test_order);
 	tcase_add_test(tc, test_dropped);
 	tcase_add_test(tc, test_other_files_stay);
+	tcase_add_test(tc, test_regular_files_only);
 	tcase_add_test(tc, test_trace_is_overwritten);
 	tcase_add_test(tc, test_no_room);
 	tcase_add_test(tc, test_every_request);
