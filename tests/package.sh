@@ -1,7 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# make package: the Debian source and binary packages, into build/package.  lintian has
+# make package: the Debian source and binary packages, into build/package.  Build-Depends
+# has all that scripts/setup.sh build installs, lintian has
 # no error and no warning, what the package installs runs, and a second build, elsewhere
 # and from the source package alone, gives the same bytes.
 #
@@ -26,6 +27,12 @@ logged() {
 }
 
 [ "$version" = "$(sed -n 's/^VERSION := //p' Makefile)" ] || die "debian/changelog is of $version, the Makefile is not"
+# What setup.sh installs to build with; all but build-essential must be named.
+for package in $(sed -n "/^build='/,/'\$/{s/:.*//;/^build=/d;p}" scripts/setup.sh); do
+	case $package in gcc | make | libc6-dev) continue ;; esac
+	sed -n '/^Build-Depends:/,/^$/p' debian/control | grep -qE "^ +$package( \[.*\])?,\$" ||
+		die "debian/control: Build-Depends lacks $package, which setup.sh build installs"
+done
 rm -rf "$out"
 mkdir -p "$out"
 
