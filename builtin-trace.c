@@ -54,6 +54,7 @@ static int trace_begin(void *ctx, const struct trace_lane *lanes, u32 n)
 {
 	struct trace_command *c = ctx;
 	bool any = false;
+	int err;
 
 	c->lanes = lanes;
 	c->nlanes = n;
@@ -66,7 +67,11 @@ static int trace_begin(void *ctx, const struct trace_lane *lanes, u32 n)
 	}
 	if (c->csv)
 		printf("disk,queue,op,status,sector,bytes,popped_ns,submitted_ns,completed_ns,published_ns\n");
-	return trace_table_new(&c->table, lanes, n);
+	err = trace_table_new(&c->table, lanes, n);
+	for (u32 i = 0; i < n && !err; i++)
+		if (!trace_wants_lane(c, i))
+			trace_table_leave_out(c->table, i);
+	return err;
 }
 
 /* A time that is not known is an empty field. */
@@ -145,7 +150,8 @@ static void trace_take_dropped(void *ctx, u32 lane, u64 n)
 {
 	struct trace_command *c = ctx;
 
-	trace_table_dropped(c->table, lane, n);
+	if (trace_wants_lane(c, lane))
+		trace_table_dropped(c->table, lane, n);
 }
 
 /* --- what comes of it ---------------------------------------------------- */

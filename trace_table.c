@@ -38,6 +38,7 @@ struct sums {
 	u64 publications;
 	u64 interrupts;
 	u64 dropped;
+	bool left_out;
 };
 
 struct trace_table {
@@ -135,6 +136,11 @@ void trace_table_free(struct trace_table *t)
 			free(t->sums[i].kinds[op]);
 	free(t->sums);
 	free(t);
+}
+
+void trace_table_leave_out(struct trace_table *t, u32 lane)
+{
+	t->sums[lane].left_out = true;
 }
 
 int trace_table_request(struct trace_table *t, const struct trace_request *r)
@@ -282,8 +288,9 @@ int trace_table_json(const struct trace_table *t, FILE *to)
 	int err = 0;
 
 	for (u32 i = 0; i < t->n; i++)
-		json_array_append_new(queues,
-				      json_queue(&t->lanes[i], &t->sums[i]));
+		if (!t->sums[i].left_out)
+			json_array_append_new(queues, json_queue(&t->lanes[i],
+								 &t->sums[i]));
 	root = json_pack("{s:i, s:o}", "version", TRACE_VERSION, "queues",
 			 queues);
 	if (!root || json_dumpf(root, to, JSON_INDENT(2)))

@@ -27,6 +27,8 @@ struct trace_table;
 int trace_table_new(struct trace_table **tp, const struct trace_lane *lanes,
 		    u32 n);
 void trace_table_free(struct trace_table *t);
+/* The user has not asked for @lane: nothing of it comes, nor is it shown. */
+void trace_table_leave_out(struct trace_table *t, u32 lane);
 /* 0 or -ENOMEM with a message. */
 int trace_table_request(struct trace_table *t, const struct trace_request *r);
 void trace_table_batch(struct trace_table *t, u32 lane, u32 requests);

@@ -109,6 +109,7 @@ traced() {
 		"$("$lkvm" trace "$trace" --json | jq '[.queues[].ops[].requests] | add')")
 	wrong+=$(same batches "$(jq '[.disks[0].queues[].batches] | add' "$stats")" \
 		"$("$lkvm" trace "$trace" --json | jq '[.queues[].batches] | add')")
+	wrong+=$(same "queues of --queue 1" 1 "$("$lkvm" trace "$trace" --queue 1 --json | jq -r '[.queues[].queue] | join(",")')")
 	"$lkvm" trace "$trace" --svg "$dir/guest.svg" >"$dir/guest.table" || wrong+=" No picture."
 	grep -q '</svg>' "$dir/guest.svg" || wrong+=" The picture has no end."
 	wrong+=$(same "requests in the picture" "$(($(head -n 1001 "$csv" | wc -l) - 1))" "$(grep -c '<g>' "$dir/guest.svg")")
@@ -125,7 +126,7 @@ unshown() {
 }
 
 trace_guests() {
-	local image=$dir/traced.img trace=$dir/guest.trace
+	local image=$dir/traced.img trace=$dir/guest.trace queues
 
 	image "$image" 1M
 	traced "every request once, on a file" mq --disk "$image,queues=4"
@@ -155,6 +156,18 @@ trace_guests() {
 		echo image >"$dir/precious.img"
 		guest poweroff --trace "$dir/precious.img"
 		if [ "$status" -eq 125 ] && [ "$(cat "$dir/precious.img")" = image ]; then pass; else fails "status $status"; fi
+	fi
+	if wanted "trace: dropped records of one queue"; then
+		# Queue 0 drops 9 records, queue 1 none: 40 bytes of head, 24 of a queue, 16 of a chunk.
+		{
+			head -c 32 "$trace" && printf '\2\0\0\0\0\0\0\0'
+			printf 'vda\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0'
+			printf 'vda\0\0\0\0\0\0\0\0\0\0\0\0\0\1\0\0\0\1\0\0\0'
+			printf '\0\0\0\0\0\0\0\0\11\0\0\0\0\0\0\0'
+		} >"$dir/dropped.trace"
+		queues=$({ "$lkvm" trace "$dir/dropped.trace" && "$lkvm" trace "$dir/dropped.trace" --queue 1; } 2>"$err" |
+			awk '/^vda/ { printf "queue %s dropped %s. ", $2, $NF }')
+		if [ "$queues" = "queue 0 dropped 9. " ]; then pass; else fails "$queues"; fi
 	fi
 	unshown "a file that is none" "no trace; give a file" "$payload"
 	unshown "no file" "No such file" "$dir/nowhere"
