@@ -4,7 +4,8 @@
  * stage took in percentiles, and for each queue its batches.
  *
  * Times are counted in buckets whose width is 1/32 of their value, so that a
- * trace of any length takes the same memory.
+ * trace of any length takes the same memory.  Most times of a stage are within a
+ * few powers of two: only those that occur have buckets.
  */
 #include "log.h"
 #include "trace_show.h"
@@ -15,12 +16,12 @@
 
 #define SUB_BITS 5
 #define SUB (1u << SUB_BITS)
-#define BUCKETS ((64 - SUB_BITS + 1) * SUB)
+#define OCTAVES (64 - SUB_BITS + 1)
 
 struct histogram {
 	u64 n;
 	u64 max;
-	u64 buckets[BUCKETS];
+	u64 *octaves[OCTAVES];	/* SUB buckets each; NULL: none in there */
 };
 
 /* One kind of request of one queue. */
@@ -88,12 +89,21 @@ static u64 bucket_ns(unsigned int bucket)
 	return ((u64)(SUB + bucket % SUB) << shift) + (1ull << shift) / 2;
 }
 
-static void histogram_add(struct histogram *h, u64 ns)
+/* 0 or -ENOMEM with a message. */
+static int histogram_add(struct histogram *h, u64 ns)
 {
+	unsigned int bucket = bucket_of(ns);
+	u64 **octave = &h->octaves[bucket / SUB];
+
+	if (!*octave)
+		*octave = calloc(SUB, sizeof(**octave));
+	if (!*octave)
+		return log_no_memory();
 	h->n++;
-	h->buckets[bucket_of(ns)]++;
+	(*octave)[bucket % SUB]++;
 	if (ns > h->max)
 		h->max = ns;
+	return 0;
 }
 
 /* @permille of 1000 took at most so long; 0 if there were none. */
@@ -101,8 +111,10 @@ static u64 histogram_at(const struct histogram *h, unsigned int permille)
 {
 	u64 rank = (h->n * permille + 999) / 1000, sum = 0, ns = 0;
 
-	for (unsigned int b = 0; b < BUCKETS && sum < rank; b++) {
-		sum += h->buckets[b];
+	for (unsigned int b = 0; b < OCTAVES * SUB && sum < rank; b++) {
+		const u64 *octave = h->octaves[b / SUB];
+
+		sum += octave ? octave[b % SUB] : 0;
 		ns = bucket_ns(b);
 	}
 	return ns < h->max ? ns : h->max;
@@ -127,13 +139,21 @@ int trace_table_new(struct trace_table **tp, const struct trace_lane *lanes,
 	return 0;
 }
 
+static void kind_free(struct kind *k)
+{
+	for (unsigned int s = 0; k && s < TRACE_STAGES; s++)
+		for (unsigned int o = 0; o < OCTAVES; o++)
+			free(k->stages[s].octaves[o]);
+	free(k);
+}
+
 void trace_table_free(struct trace_table *t)
 {
 	if (!t)
 		return;
 	for (u32 i = 0; i < t->n; i++)
 		for (unsigned int op = 0; op < TRACE_OPS; op++)
-			free(t->sums[i].kinds[op]);
+			kind_free(t->sums[i].kinds[op]);
 	free(t->sums);
 	free(t);
 }
@@ -146,6 +166,7 @@ void trace_table_leave_out(struct trace_table *t, u32 lane)
 int trace_table_request(struct trace_table *t, const struct trace_request *r)
 {
 	struct kind **k = &t->sums[r->lane].kinds[r->op];
+	int err = 0;
 
 	if (!*k)
 		*k = calloc(1, sizeof(**k));
@@ -154,13 +175,13 @@ int trace_table_request(struct trace_table *t, const struct trace_request *r)
 	(*k)->requests++;
 	(*k)->bytes += r->bytes;
 	(*k)->errors += r->status != 0;
-	for (unsigned int s = 0; s < TRACE_STAGES; s++) {
+	for (unsigned int s = 0; s < TRACE_STAGES && !err; s++) {
 		u64 ns = trace_stage_ns(r, s);
 
 		if (ns != TRACE_UNKNOWN)
-			histogram_add(&(*k)->stages[s], ns);
+			err = histogram_add(&(*k)->stages[s], ns);
 	}
-	return 0;
+	return err;
 }
 
 void trace_table_batch(struct trace_table *t, u32 lane, u32 requests)
