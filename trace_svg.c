@@ -131,8 +131,12 @@ static int svg_lane(struct svg *s, const struct trace_lane *lane,
 
 static void svg_axis(const struct svg *s)
 {
+	u64 length = s->end - s->begin;
+
 	for (unsigned int i = 0; i <= TICKS; i++) {
-		u64 ns = s->begin + (s->end - s->begin) * i / TICKS;
+		/* Divided first: a hostile trace may last for 2^64 ns. */
+		u64 ns = s->begin + length / TICKS * i +
+			 length % TICKS * i / TICKS;
 		double x = svg_x(s, ns);
 
 		fprintf(s->to, "<line x1=\"%.1f\" x2=\"%.1f\" y1=\"%d\" y2=\"%u\" stroke=\"#ddd\"/>"

@@ -598,6 +598,36 @@ START_TEST(test_percentiles)
 }
 END_TEST
 
+/* A hostile trace is 2^64 ns long, a short one less than a tick: the axis rises. */
+START_TEST(test_axis)
+{
+	const struct trace_lane lane = { .disk = "vda", .depth = 1 };
+	const u64 ends[] = { 25000, ~0ull - 1 };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		struct trace_request r = { .completed = ends[i],
+					   .published = ends[i] };
+		double us, last = -1;
+		unsigned int ticks = 0;
+		char *text;
+		size_t size;
+		FILE *to = open_memstream(&text, &size);
+
+		ck_assert_int_eq(trace_svg(to, &lane, &r, 1), 0);
+		fclose(to);
+		for (const char *at = text; (at = strstr(at, "\"middle\">")); ticks++) {
+			at += strlen("\"middle\">");
+			ck_assert_int_eq(sscanf(at, "%lf us", &us), 1);
+			ck_assert_double_gt(us, last);
+			last = us;
+		}
+		ck_assert_uint_eq(ticks, 11);
+		ck_assert_double_eq_tol(last, (double)ends[i] / 1000, 0.1);
+		free(text);
+	}
+}
+END_TEST
+
 int main(void)
 {
 	Suite *suite = suite_create("trace");
@@ -620,6 +650,7 @@ int main(void)
 	tcase_add_test(tc, test_lost);
 	tcase_add_test(tc, test_noise);
 	tcase_add_test(tc, test_percentiles);
+	tcase_add_test(tc, test_axis);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
