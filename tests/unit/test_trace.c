@@ -214,7 +214,7 @@ START_TEST(test_dropped)
 	ck_assert_int_eq(trace_start(trace), 0);
 	record(queues[1], 0, 1);
 	wait_written(queues[1]);
-	/* Faster than 10 ms: the writer sees some of them, or all. */
+	/* Of a writer that comes at the end only there is a ring, four records each. */
 	for (u32 i = 0; i < 3; i++)
 		record(queues[0], i * TRACE_RING, TRACE_RING);
 	trace_stop(trace);
@@ -223,7 +223,7 @@ START_TEST(test_dropped)
 	ck_assert_uint_eq(seen.dropped[0], queues[0]->dropped);
 	ck_assert_uint_eq(seen.dropped[1], 0);
 	ck_assert_uint_eq(seen.n[1], 1);
-	ck_assert_uint_gt(seen.n[0], TRACE_RING / 4);
+	ck_assert_uint_ge(seen.n[0], TRACE_RING / 4);
 	for (u32 i = 1; i < seen.n[0]; i++)
 		expect(seen.requests[0][i - 1].sector <
 		       seen.requests[0][i].sector);
