@@ -19,12 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <time.h>
 #include <unistd.h>
 
 #define WRITE_EVERY_MS 10	/* a ring lasts for six million records a second */
+#define TRACE_RING_SIZE (TRACE_RING * sizeof(struct trace_record))
 
 struct trace {
 	const char *path;
@@ -233,6 +235,15 @@ int trace_open(struct trace **tp, const char *path)
 	return 0;
 }
 
+/* Its pages are there from now on: the I/O thread shall not fault on them.  Or NULL. */
+static struct trace_record *trace_ring_new(void)
+{
+	void *ring = mmap(NULL, TRACE_RING_SIZE, PROT_READ | PROT_WRITE,
+			  MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+
+	return ring == MAP_FAILED ? NULL : ring;
+}
+
 int trace_add(struct trace *t, const char *disk, unsigned int queue,
 	      unsigned int depth, struct trace_queue **qp)
 {
@@ -243,7 +254,7 @@ int trace_add(struct trace *t, const char *disk, unsigned int queue,
 	if (!q)
 		return log_no_memory();
 	*q = (struct trace_queue){
-		.records = malloc(TRACE_RING * sizeof(*q->records)),
+		.records = trace_ring_new(),
 		.limit = TRACE_RING,
 		.index = t->nqueues,
 		.lane = { .queue = queue, .depth = depth },
@@ -313,7 +324,7 @@ void trace_close(struct trace *t)
 	assert(!t->started);
 	for (struct trace_queue *q = t->queues; q; q = next) {
 		next = q->next;
-		free(q->records);
+		munmap(q->records, TRACE_RING_SIZE);
 		free(q);
 	}
 	if (t->fd >= 0)

@@ -16,6 +16,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -204,6 +205,22 @@ START_TEST(test_order)
 			expect(r->published - r->popped == 7);
 		}
 	}
+}
+END_TEST
+
+/* The first record of a page costs no more than the next. */
+START_TEST(test_rings_are_resident)
+{
+	const size_t page = (size_t)sysconf(_SC_PAGESIZE);
+	const size_t size = TRACE_RING * sizeof(struct trace_record);
+	unsigned char *resident = calloc(1, size / page);
+
+	open_trace();
+	ck_assert_int_eq(mincore(queues[1]->records, size, resident), 0);
+	for (size_t i = 0; i < size / page; i++)
+		expect(resident[i] & 1);
+	trace_close(trace);
+	free(resident);
 }
 END_TEST
 
@@ -638,6 +655,7 @@ int main(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, make_file, remove_file);
 	tcase_add_test(tc, test_order);
+	tcase_add_test(tc, test_rings_are_resident);
 	tcase_add_test(tc, test_dropped);
 	tcase_add_test(tc, test_other_files_stay);
 	tcase_add_test(tc, test_regular_files_only);
