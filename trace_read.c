@@ -61,13 +61,16 @@ static int reader_damaged(const struct reader *r)
 
 /* --- one queue ----------------------------------------------------------- */
 
-/* At its first record: a file may claim more queues than it tells of. */
+/*
+ * At its first record: a file may claim more queues than it tells of.  Not cleared,
+ * for it may claim more depth than it has requests, too: such pages stay unused.
+ */
 static int lane_open(struct lane *l, u32 depth)
 {
 	if (l->batches)
 		return 0;
-	l->batches = calloc(depth, sizeof(*l->batches));
-	l->done = calloc(depth, sizeof(*l->done));
+	l->batches = malloc(depth * sizeof(*l->batches));
+	l->done = malloc(depth * sizeof(*l->done));
 	return l->batches && l->done ? 0 : log_no_memory();
 }
 
