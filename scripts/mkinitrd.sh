@@ -47,10 +47,42 @@ make_tree() {
 	: > "$root/modules.list"
 }
 
-# put SRC DST: never through a link that is there already
+# Sets $place: the directory of PATH in the tree, without links, and a name in it.
+# Links are followed as the guest does, whose / is $root; what leaves it is refused.
+locate() {
+	place='' rest=${1%/*}/ links=0
+	case $1 in
+	*/*) ;;
+	*)   rest='' ;;
+	esac
+	while [ -n "$rest" ]; do
+		part=${rest%%/*} rest=${rest#*/}
+		if [ -z "$part" ] || [ "$part" = . ]; then
+			continue
+		elif [ "$part" = .. ]; then
+			[ -n "$place" ] || die "$1: leaves the initrd; give a path below /"
+			place=${place%/*}
+		elif [ -L "$root$place/$part" ]; then
+			links=$((links + 1))
+			[ $links -le 40 ] || die "$1: its links go round in a circle"
+			part=$(readlink "$root$place/$part") rest=$part/$rest
+			[ "${part#/}" = "$part" ] || place=''
+		else
+			place=$place/$part
+		fi
+	done
+	case ${1##*/} in
+	''|.|..) die "$1: not the name of a file" ;;
+	esac
+	place=$root$place/${1##*/}
+}
+
+# put SRC DST: in place of a link that is there already
 put() {
-	mkdir -p "$(dirname "$root/$2")"
-	cp -L --preserve=mode --remove-destination "$1" "$root/$2" || die "cannot copy $1"
+	locate "$2"
+	[ -L "$place" ] || [ ! -d "$place" ] || die "$2: is a directory in the initrd; give the name of a file"
+	mkdir -p "${place%/*}" && cp -LT --preserve=mode --remove-destination "$1" "$place" ||
+		die "cannot copy $1 to $2"
 }
 has_file() { [ -f "$2" ] || [ -c "$2" ] || die "$1 $2: no such file"; }
 
@@ -91,7 +123,8 @@ add_module() {
 		*.zst) needs zstd zstd; zstd -qdc "$file" ;;
 		*.gz)  gzip -dc "$file" ;;
 		*)     cat "$file" ;;
-		esac > "$root/modules/$name"
+		esac > "$tmp/module"
+		put "$tmp/module" "modules/$name"
 		echo "$name" >> "$root/modules.list"
 	done < "$tmp/files"
 }
@@ -107,7 +140,8 @@ add_program() {
 	missing=$(ldd "$program" 2> /dev/null | sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | head -n 1)
 	[ -z "$missing" ] || die "--program $1: its library $missing is not on this machine"
 	for library in $(ldd "$program" 2> /dev/null | grep -o '/[^ ]*'); do
-		[ -e "$root$library" ] || put "$library" "${library#/}"
+		locate "$library"
+		[ -e "$place" ] || put "$library" "$library"
 	done
 }
 
@@ -119,7 +153,9 @@ add_busybox() {
 	{ "$1" --list-full 2> /dev/null || busybox --list-full; } > "$tmp/applets" ||
 		die "--busybox $1: cannot be run here; install busybox-static, which tells what it has"
 	while read -r applet; do
-		[ -e "$root/$applet" ] || [ -L "$root/$applet" ] || ln -s /bin/busybox "$root/$applet"
+		locate "$applet"
+		[ -e "$place" ] || [ -L "$place" ] || { mkdir -p "${place%/*}" && ln -s /bin/busybox "$place"; } ||
+			die "--busybox $1: cannot link $applet"
 	done < "$tmp/applets"
 }
 
@@ -129,12 +165,13 @@ add_file() {
 	*)    die "--file $1: give SOURCE:DESTINATION, the destination from / on" ;;
 	esac
 	has_file --file "${1%:/*}"
-	put "${1%:/*}" "${1##*:/}"
+	put "${1%:/*}" "/${1##*:/}"
 }
 
 add_tree() {
 	[ -d "$1" ] || die "--tree $1: no such directory"
 	cp -a --remove-destination "$1/." "$root/" || die "--tree $1: cannot copy all of it"
+	[ ! -L "$root/modules.list" ] || die "--tree $1: its modules.list is a link; leave it out"
 }
 
 # --- the command line ------------------------------------------------------

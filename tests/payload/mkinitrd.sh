@@ -38,6 +38,37 @@ unpacked() {
 		cpio -idm --quiet -D "$here/root" <"$here/initrd.cpio"
 }
 
+# A tree may have links that lead out of it: the guest's, not to be followed here.
+mkinitrd_inside() {
+	local tree=$here/links outside link wrong=
+
+	rm -rf "$here/outside" "$tree" "$here/list"
+	mkdir -p "$here/outside" "$tree/var" "$here/list"
+	outside=$(realpath "$here/outside")
+	for link in var/run bin final; do
+		ln -s "$outside" "$tree/$link"
+	done
+	ln -s ../run "$tree/var/lock"
+	ln -s ../../.. "$tree/up"
+	ln -s round "$tree/round"
+	ln -s "$outside/list" "$here/list/modules.list"
+	if wanted "mkinitrd: nothing is written outside of the tree"; then
+		unpacked --tree "$tree" --busybox --program ls --file /etc/passwd:/var/run/f \
+			/etc/passwd:/var/lock/g /etc/passwd:/final || wrong+=" failed."
+		wrong+=$(same "outside" "" "$(ls "$outside")")
+		[ -x "$here/root$outside/ls" ] || wrong+=" no ls where the guest's /bin leads to."
+		[ -f "$here/root$outside/f" ] || wrong+=" no f where the guest's /var/run leads to."
+		[ -f "$here/root/run/g" ] || wrong+=" no g behind a relative link."
+		[ -f "$here/root/final" ] && [ ! -L "$here/root/final" ] || wrong+=" final is not the file."
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
+	mkinitrd_refused "path out of the tree" "/../../x: leaves the initrd; give a path below /" --file /etc/passwd:/../../x
+	mkinitrd_refused "link out of the tree" "/up/x: leaves the initrd" --tree "$tree" --file /etc/passwd:/up/x
+	mkinitrd_refused "links in a circle" "/round/x: its links go round" --tree "$tree" --file /etc/passwd:/round/x
+	mkinitrd_refused "directory in the way" "/etc: is a directory in the initrd" --file /etc/passwd:/etc/passwd /etc/passwd:/etc
+	mkinitrd_refused "module list a link" "--tree .*list: its modules.list is a link" --tree "$here/list"
+}
+
 mkinitrd_right() {
 	local here=$dir/mkinitrd kernel=build/cache/linux-cloud-amd64 wrong
 
@@ -61,6 +92,7 @@ mkinitrd_right() {
 		[ ! -L "$here/root/bin/ls" ] || wrong+=" ls is not the one asked for."
 		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 	fi
+	mkinitrd_inside
 	if [ ! -e "$kernel/version" ]; then
 		name="mkinitrd: modules"
 		skip "no $kernel (scripts/kernel.sh cloud-amd64 fetches it)"
