@@ -98,6 +98,10 @@ static void serve_stop(struct control_call *call)
 		call->result = json_object();
 		return;
 	}
+	if (run->command) {	/* guest/init.c has no ear for the button */
+		control_refuse(call, "it runs a command, and ends with it; to end it now, add --force");
+		return;
+	}
 	if (vm_paused(&run->vm)) {
 		control_refuse(call, "it is paused, and cannot power off; resume it first, or add --force");
 		return;
@@ -106,7 +110,7 @@ static void serve_stop(struct control_call *call)
 	if (err)
 		control_refuse(call, err == -ENODEV ?
 			"this machine has no power button; power off inside of the guest, or add --force" :
-			"the guest does not listen to its power button: it has no ACPI button driver, or has not loaded it yet; power off inside of it, or add --force");
+			"the guest does not listen to its power button: it has no driver for it, or has not loaded it yet; power off inside of it, or add --force");
 	else
 		call->result = json_object();
 }

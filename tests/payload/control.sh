@@ -146,6 +146,9 @@ control_stop() {
 	grep -q "after 1 seconds.*--timeout.*--force" "$told" || wrong+=" not told what helps: $(cat "$told")."
 	grep -q PRESSED "$out" || wrong+=" not pressed."
 	kill_named
+	start "button" --name web -- true || wrong+=" not READY."
+	declines "runs a command, and ends with it.*--force" stop web
+	kill_named
 }
 
 # Not a tick while it is paused; what it reads goes on behind it.
