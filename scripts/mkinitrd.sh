@@ -84,7 +84,10 @@ put() {
 	mkdir -p "${place%/*}" && cp -LT --preserve=mode --remove-destination "$1" "$place" ||
 		die "cannot copy $1 to $2"
 }
-has_file() { [ -f "$2" ] || [ -c "$2" ] || die "$1 $2: no such file"; }
+has_file() {
+	[ ! -d "$2" ] || die "$1 $2: is a directory; --tree adds all that is in one"
+	[ -f "$2" ] || [ -c "$2" ] || die "$1 $2: no such file"
+}
 
 # Sets $base and $version of a kernel's modules, base/lib/modules/version.
 find_kernel() {
@@ -93,6 +96,8 @@ find_kernel() {
 		base=$(realpath "$1") version=${base##*/} base=${base%/lib/modules/*}
 	elif [ -d "$1/lib/modules" ]; then
 		base=$1 version=$(ls "$1/lib/modules")
+	elif [ -d "$1/usr/lib/modules" ]; then
+		base=$1/usr version=$(ls "$1/usr/lib/modules")
 	else
 		die "--modules $1: no modules there; give /lib/modules/VERSION, or the directory that a kernel package is unpacked in"
 	fi
@@ -129,6 +134,19 @@ add_module() {
 	done < "$tmp/files"
 }
 
+# A script's interpreter must be there in the end, too.
+note_interpreter() {
+	[ "$(head -c 2 "$1" | tr -d '\000')" = '#!' ] || return 0
+	{ echo "${1##*/}"; head -n 1 "$1" | cut -c 3-; } >> "$tmp/scripts"
+}
+check_interpreters() {
+	while read -r script && read -r interpreter _; do
+		locate "$interpreter"
+		[ -e "$place" ] || [ -L "$place" ] ||
+			die "--program $script: its interpreter $interpreter is not in the initrd; add --program $interpreter"
+	done < "$tmp/scripts"
+}
+
 add_program() {
 	case $1 in
 	*/*) program=$1 ;;
@@ -137,6 +155,7 @@ add_program() {
 	has_file --program "$program"
 	[ -x "$program" ] || die "--program $1: cannot be executed; add it by --file, or chmod +x"
 	put "$program" "bin/${program##*/}"
+	note_interpreter "$program"
 	missing=$(ldd "$program" 2> /dev/null | sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | head -n 1)
 	[ -z "$missing" ] || die "--program $1: its library $missing is not on this machine"
 	for library in $(ldd "$program" 2> /dev/null | grep -o '/[^ ]*'); do
@@ -202,6 +221,7 @@ next_option() {
 	finish_option
 	waits=$1
 	case $1 in
+	-h|--help)   usage; exit 0 ;;
 	-o|--output) option=output ;;
 	--modules)   option=kernel ;;
 	--program|--file|--tree|--init|--busybox|--directory) option=${1#--} ;;
@@ -209,24 +229,23 @@ next_option() {
 	esac
 }
 
-case ${1-} in
-'') die "nothing to put into it; see lkvm mkinitrd --help" ;;
--h|--help) usage; exit 0 ;;
-esac
-needs cpio cpio
+[ $# -gt 0 ] || die "nothing to put into it; see lkvm mkinitrd --help"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 125' INT TERM HUP
 root=$tmp/root
 mkdir "$root"
+: > "$tmp/scripts"
 make_tree
 for arg; do
 	case $arg in
-	-?*) next_option "$arg" ;;
-	*)   take "$arg" ;;
+	--*=*) next_option "${arg%%=*}"; take "${arg#*=}" ;;
+	-?*)   next_option "$arg" ;;
+	*)     take "$arg" ;;
 	esac
 done
 finish_option
+check_interpreters
 
 # --- the archive -----------------------------------------------------------
 
@@ -236,10 +255,10 @@ if [ -n "$directory" ]; then
 	mv "$root" "$directory" || die "--directory $directory: cannot be made"
 	exit 0
 fi
+needs cpio cpio
 output=${output:-initrd.cpio}
 pack() { (cd "$root" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
-case $output in
-*.gz) pack | gzip -1 > "$tmp/archive" ;;
-*)    pack > "$tmp/archive" ;;
-esac || die "cpio failed: is there space in ${TMPDIR:-/tmp}?"
+{ pack > "$tmp/archive" && case $output in
+*.gz) gzip -1 "$tmp/archive" && mv "$tmp/archive.gz" "$tmp/archive" ;;
+esac; } || die "cpio or gzip failed: is there space in ${TMPDIR:-/tmp}?"
 cp "$tmp/archive" "$output" 2> /dev/null || die "--output $output: cannot be written; give a file in a directory that is there"

@@ -24,6 +24,14 @@ mkinitrd_wrong() {
 	mkinitrd_refused "no executable" "--program /etc/passwd: cannot be executed; .*chmod" --program /etc/passwd
 	mkinitrd_refused "file without destination" "--file a: give SOURCE:DESTINATION" --file a
 	mkinitrd_refused "missing file" "--file /nosuch: no such file" --file /nosuch:/a
+	mkinitrd_refused "directory as file" "--file /etc: is a directory; --tree adds" --file /etc:/etc
+	printf '#! /nosuch/bin/interpreter -x\n' >"$here/script"
+	chmod +x "$here/script"
+	mkinitrd_refused "no interpreter" "--program script: its interpreter /nosuch/bin/interpreter is not in" --program "$here/script"
+	mkdir -p "$here/tools"
+	printf '#!/bin/sh\nexit 1\n' >"$here/tools/cpio"
+	chmod +x "$here/tools/cpio"
+	PATH=$(realpath "$here/tools"):$PATH mkinitrd_refused "failing cpio" "cpio or gzip failed: is there space" -o "$here/x.gz" --program sh
 	mkinitrd_refused "missing tree" "--tree /nosuch: no such directory" --tree /nosuch
 	mkinitrd_refused "output nowhere" "--output /nosuch/x: cannot be written; give" -o /nosuch/x --program sh
 	mkinitrd_refused "directory that is there" "--directory $dir: is there already; give a new one" --directory "$dir" --program sh
@@ -83,6 +91,15 @@ mkinitrd_right() {
 		fi
 		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 	fi
+	if wanted "mkinitrd: --output=FILE.gz, scripts, and --help behind others"; then
+		wrong=
+		printf '#!/bin/sh\n' >"$here/script"
+		chmod +x "$here/script"
+		"$lkvm" mkinitrd "--output=$here/x.gz" --program="$here/script" --busybox >"$out" 2>"$err" || wrong+=" failed."
+		gzip -dc "$here/x.gz" | cpio -it --quiet | grep -qx usr/bin/script || wrong+=" no script in it."
+		"$lkvm" mkinitrd -o x --help 2>&1 | grep -q '^usage: ' || wrong+=" no usage."
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
 	if wanted "mkinitrd: busybox has its links, and nothing writes through them"; then
 		wrong=
 		unpacked --busybox --program sh --file "$dir/run-me:/bin/cat" 2>/dev/null && wrong+=" a missing file was taken."
@@ -106,6 +123,15 @@ mkinitrd_right() {
 			    at["pvpanic.ko"] < at["pvpanic-mmio.ko"] && at["pvpanic.ko"] && at["libcrc32c.ko"] < at["xfs.ko"]) print "yes" }' \
 			"$here/root/modules.list")")
 		wrong+=$(same "files" "$(sort "$here/root/modules.list")" "$(ls "$here/root/modules" | LC_ALL=C sort)")
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
+	if wanted "mkinitrd: modules of a package with a merged /usr"; then
+		wrong=
+		rm -rf "$here/merged"
+		mkdir -p "$here/merged/usr/lib"
+		ln -s "$(realpath "$kernel/lib/modules")" "$here/merged/usr/lib/modules"
+		unpacked --modules "$here/merged" || wrong+=" failed."
+		grep -qx virtio_blk.ko "$here/root/modules.list" || wrong+=" no virtio_blk."
 		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 	fi
 	mkinitrd_refused "no such module" "--modules: kernel .* has no module nosuch; see find" --modules "$kernel" nosuch
