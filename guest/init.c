@@ -80,6 +80,7 @@ int main(void)
 	drivers_load();
 	root_enter(&orders);
 	console_set(&orders);
+	report_open();
 	status = wait_for(start_command(&orders));
 	console_drain();
 	root_leave();

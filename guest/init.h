@@ -25,6 +25,8 @@ void orders_read(struct orders *orders);
 char *read_file(const char *path, size_t *size);
 
 /* report.c */
+/* Find the exit device, while there is a /sys: the command may hide it. */
+void report_open(void);
 /* Tell lkvm; false: there is no exit device. */
 bool report(enum exit_report what, int value);
 /* One line on the console, and the end: the command is not run. */

@@ -41,26 +41,28 @@ static int open_device(const char *device)
 	return open(path, O_WRONLY | O_CLOEXEC);
 }
 
+static int device = -1;	/* its configuration space; of the only thread */
+
+void report_open(void)
+{
+	DIR *devices = opendir(DEVICES);
+	struct dirent *entry;
+
+	while (devices && device < 0 && (entry = readdir(devices)))
+		device = open_device(entry->d_name);
+	if (devices)
+		closedir(devices);
+}
+
 bool report(enum exit_report what, int value)
 {
 	uint32_t word = htole32((uint32_t)EXIT_DEVICE_MAGIC << 16 |
 				(uint32_t)what << 8 | (value & 0xff));
-	DIR *devices = opendir(DEVICES);
-	struct dirent *entry;
-	bool done = false;
 
-	while (devices && !done && (entry = readdir(devices))) {
-		int fd = open_device(entry->d_name);
-
-		if (fd < 0)
-			continue;
-		done = pwrite(fd, &word, sizeof(word), EXIT_DEVICE_REGISTER) ==
-		       sizeof(word);
-		close(fd);
-	}
-	if (devices)
-		closedir(devices);
-	return done;
+	if (device < 0)
+		report_open();
+	return pwrite(device, &word, sizeof(word), EXIT_DEVICE_REGISTER) ==
+	       sizeof(word);
 }
 
 void power_off(void)

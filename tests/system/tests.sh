@@ -172,6 +172,10 @@ test_command_killed() {
 	in_guest 137 -- sh -c 'kill -9 $$'
 	told 'sh was killed in the guest by signal 9'
 }
+# The status is told by a file in /sys.
+test_command_hides_sys() {
+	in_guest 42 -- sh -c 'umount -l /sys && [ ! -e /sys/bus ] && exit 42'
+}
 test_command_high_status() {
 	in_guest 200 -- sh -c 'sleep 1000 & exit 200'
 	told 'status 200 is that of sh in the guest'
