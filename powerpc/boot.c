@@ -305,6 +305,16 @@ static const char *kernel_kind(const struct boot_head *head)
 	return boot_file_kind(head);
 }
 
+/* lkvm's own archive has an init for little endian kernels. */
+static int kernel_check_command(const struct boot_load *load, bool big)
+{
+	if (!big || !load->initrd.archive_size)
+		return 0;
+	log_error("--kernel %s: big endian, and -- COMMAND is for little endian kernels; give a ppc64le one, or an init of your own by --initrd",
+		  load->kernel.path);
+	return -ENOEXEC;
+}
+
 /* What the kernel is, its segments and its entry. */
 static int kernel_read(struct boot_load *load, u64 *entry)
 {
@@ -315,8 +325,10 @@ static int kernel_read(struct boot_load *load, u64 *entry)
 	err = boot_file_head(&load->kernel, &head);
 	if (err)
 		return err;
-	if (elf_probe(&head, &form) && elf_is_kernel(&head, &form))
-		return elf_read(load, &form, head.data, entry);
+	if (elf_probe(&head, &form) && elf_is_kernel(&head, &form)) {
+		err = kernel_check_command(load, form.big);
+		return err ? err : elf_read(load, &form, head.data, entry);
+	}
 	if (flat_probe(load, &head)) {
 		flat_read(load, entry);
 		return 0;

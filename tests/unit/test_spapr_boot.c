@@ -545,6 +545,20 @@ START_TEST(test_initrd_archive)
 }
 END_TEST
 
+/* The init in lkvm's archive is little endian. */
+START_TEST(test_command_endian)
+{
+	boot.archive = "archive!";
+	boot.archive_size = 8;
+	make_elf(kinds[_i]);
+	write_elf();
+	if (kinds[_i].big)
+		load_fails(-ENOEXEC, "--kernel", "-- COMMAND is for little endian");
+	else
+		ck_assert_int_eq(rig_load(), 0);
+}
+END_TEST
+
 START_TEST(test_initrd_huge)
 {
 	write_elf();
@@ -729,6 +743,7 @@ static void add_other_tests(Suite *suite)
 	tcase_add_test(tc, test_flat_size);
 	tcase_add_loop_test(tc, test_initrd, 0, COUNT(initrds));
 	tcase_add_loop_test(tc, test_initrd_archive, 0, 2);
+	tcase_add_loop_test(tc, test_command_endian, 0, COUNT(kinds));
 	tcase_add_test(tc, test_initrd_huge);
 	tcase_add_test(tc, test_much_memory);
 	tcase_add_test(tc, test_cmdline);
