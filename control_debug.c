@@ -4,6 +4,7 @@
  * rings, and where threads are.
  */
 #include "arch.h"
+#include "clock.h"
 #include "control_requests.h"
 #include "drive.h"
 #include "inspect.h"
@@ -19,7 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ANSWER_NS 300000000ull
+#define ANSWER_NS 300000000ull	/* all disks together */
 
 struct collector {
 	struct inspector inspector;	/* first: found from it */
@@ -73,36 +74,36 @@ static json_t *debug_queue(const struct drive *d, unsigned int q)
 	return c.to;
 }
 
-static int debug_status(const struct drive *d)
-{
-	struct virtio_device *dev = virtio_blk_device(d->blk);
-	int status;
-
-	pthread_mutex_lock(&dev->lock);
-	status = virtio_device_status(dev);
-	pthread_mutex_unlock(&dev->lock);
-	return status;
-}
-
-/* Threads that do not answer are not waited for, nor vCPUs that wait for them. */
-static json_t *debug_disk(const struct drive *d)
+/*
+ * Threads that do not answer within @ns are not waited for, nor is the device's lock,
+ * which a vCPU holds that waits for them.
+ */
+static json_t *debug_disk(const struct drive *d, u64 ns)
 {
 	json_t *queues = json_array();
-	bool answers = drive_answers(d, ANSWER_NS);
+	bool answers = drive_answers(d, ns);
 
 	for (unsigned int q = 0; answers && q < d->queues; q++)
 		json_array_append_new(queues, debug_queue(d, q));
 	return json_pack("{s:s, s:b, s:i, s:o}", "name", d->name, "answers",
-			 answers, "status", answers ? debug_status(d) : -1,
+			 answers, "status",
+			 (int)virtio_device_status(virtio_blk_device(d->blk)),
 			 "queues", queues);
 }
 
+/* Each may take its share of what is left of the time. */
 static json_t *debug_disks(const struct run *run)
 {
+	u64 until = now_ns() + ANSWER_NS, now;
+	unsigned int n = run->ndrives;
 	json_t *disks = json_array();
 
-	for (unsigned int i = 0; i < run->ndrives; i++)
-		json_array_append_new(disks, debug_disk(&run->drives[i]));
+	for (unsigned int i = 0; i < n; i++) {
+		now = now_ns();
+		json_array_append_new(disks,
+			debug_disk(&run->drives[i], now < until ?
+				   (until - now) / (n - i) : 0));
+	}
 	return disks;
 }
 
@@ -180,11 +181,13 @@ static json_t *debug_threads(void)
 void control_debug(struct control_call *call)
 {
 	const struct run *run = call->ctx;
+	json_t *threads, *vcpus, *disks;
 
 	if (!CONTROL_TAKES_NOTHING(call))
 		return;
-	/* Where threads are before they are asked. */
-	call->result = json_pack("{s:o, s:o, s:o}", "threads", debug_threads(),
-				 "vcpus", debug_vcpus(&run->vm), "disks",
-				 debug_disks(run));
+	threads = debug_threads();	/* before they are asked */
+	vcpus = debug_vcpus(&run->vm);
+	disks = debug_disks(run);
+	call->result = json_pack("{s:o, s:o, s:o}", "threads", threads,
+				 "vcpus", vcpus, "disks", disks);
 }

@@ -84,7 +84,7 @@ static bool size_fits(struct control_call *call, const struct drive *d, u64 size
 	if (size != host && !settable)
 		control_refuse(call, "%s: %s is a block device of %llu bytes; resize that, and leave out the size to take it over",
 			       d->name, d->path, (unsigned long long)host);
-	else if (size > host && info->readonly)
+	else if (size != host && info->readonly)
 		control_refuse(call, "%s: it is read-only", d->name);
 	else if (!size || size % info->block_size)
 		control_refuse(call, "%s: %llu is not a multiple of its blocks of %u bytes",

@@ -4,6 +4,7 @@
  */
 #include "drive.h"
 #include "arch.h"
+#include "clock.h"
 #include "disk/disk.h"
 #include "kvm/iothread.h"
 #include "kvm/vm.h"
@@ -304,24 +305,29 @@ void drive_throttle(struct drive *d)
 
 bool drive_answers(const struct drive *d, u64 ns)
 {
-	for (unsigned int i = 0; i < d->iothreads; i++)
-		if (!iothread_answers(d->threads[i], ns))
+	u64 until = now_ns() + ns, now;
+
+	for (unsigned int i = 0; i < d->iothreads; i++) {
+		now = now_ns();
+		if (!iothread_answers(d->threads[i],
+				      now < until ? until - now : 0))
 			return false;
+	}
 	return true;
 }
 
 int drive_resize(struct drive *d, u64 size)
 {
 	u64 old = disk_info(d->disk)->size;
-	int err = size < old ? virtio_blk_resize(d->blk, size) : 0;
+	int err = size < old ? virtio_blk_cut(d->blk, size) : 0;
 
 	if (err)
 		return err;
 	err = disk_set_size(d->disk, size);
-	if (err && size < old)
-		virtio_blk_resize(d->blk, old);
-	else if (!err && size > old)
+	if (!err)
 		virtio_blk_resize(d->blk, size);
+	else if (size < old)
+		virtio_blk_cut(d->blk, old);
 	return err;
 }
 

@@ -73,8 +73,8 @@ int drive_start(struct drive *d);
 /* Try again what failed and paused the guest. */
 void drive_retry(struct drive *d);
 /*
- * While the guest runs, on the main thread, if its threads answer within @ns each:
- * else the others would wait with them for the host.
+ * While the guest runs, on the main thread, if its threads answer within @ns
+ * together: else the others would wait with them for the host.
  */
 bool drive_answers(const struct drive *d, u64 ns);
 /* poll=@text from now on.  0 or -EINVAL, without a message. */

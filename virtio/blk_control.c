@@ -57,34 +57,32 @@ static bool blk_beyond_end(struct virtio_blk *blk, u64 bytes)
 	return beyond;
 }
 
-/* 5.2.5.2, 4.1.4.3.1: another generation, and an interrupt that says so. */
-static void blk_tell_capacity(struct virtio_blk *blk)
+int virtio_blk_cut(struct virtio_blk *blk, u64 bytes)
 {
-	struct virtio_device *dev = &blk->dev;
-	bool tell;
+	u64 old = blk->sectors;
 
-	pthread_mutex_lock(&dev->lock);
-	blk->config.capacity = (__force __virtio64)cpu_to_le64(blk->sectors);
-	dev->generation++;
-	tell = dev->status & VIRTIO_CONFIG_S_DRIVER_OK;
-	pthread_mutex_unlock(&dev->lock);
-	if (tell)
-		dev->transport->config_interrupt(dev);
+	write_once(&blk->sectors, bytes >> SECTOR_SHIFT);
+	if (!blk_beyond_end(blk, bytes))
+		return 0;
+	write_once(&blk->sectors, old);
+	return -EBUSY;
 }
 
-int virtio_blk_resize(struct virtio_blk *blk, u64 bytes)
+/*
+ * 5.2.5.2, 4.1.4.3.1: another generation, and an interrupt that says so.  Without
+ * the device's lock, which a vCPU holds while it waits for the host's disk.
+ */
+void virtio_blk_resize(struct virtio_blk *blk, u64 bytes)
 {
-	u64 old = blk->sectors, new = bytes >> SECTOR_SHIFT;
+	struct virtio_device *dev = &blk->dev;
 
-	if (new < old)
-		write_once(&blk->sectors, new);
-	if (blk_beyond_end(blk, bytes)) {
-		write_once(&blk->sectors, old);
-		return -EBUSY;
-	}
-	write_once(&blk->sectors, new);
-	blk_tell_capacity(blk);
-	return 0;
+	write_once(&blk->sectors, bytes >> SECTOR_SHIFT);
+	pthread_mutex_lock(&blk->config_lock);
+	blk->config.capacity = (__force __virtio64)cpu_to_le64(blk->sectors);
+	write_once(&dev->generation, dev->generation + 1);
+	pthread_mutex_unlock(&blk->config_lock);
+	if (virtio_device_status(dev) & VIRTIO_CONFIG_S_DRIVER_OK)
+		dev->transport->config_interrupt(dev);
 }
 
 /* --- limits --------------------------------------------------------------- */

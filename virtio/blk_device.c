@@ -105,7 +105,11 @@ static void blk_negotiated(struct virtio_device *dev)
 static void blk_config_read(struct virtio_device *dev, u32 offset, void *data,
 			    unsigned int len)
 {
-	memcpy(data, (const u8 *)&to_blk(dev)->config + offset, len);
+	struct virtio_blk *blk = to_blk(dev);
+
+	pthread_mutex_lock(&blk->config_lock);
+	memcpy(data, (const u8 *)&blk->config + offset, len);
+	pthread_mutex_unlock(&blk->config_lock);
 }
 
 /*
@@ -273,6 +277,7 @@ int virtio_blk_new(struct virtio_blk **bp, const struct guest_memory *mem,
 	if (!blk)
 		return log_no_memory();
 	memset(blk, 0, sizeof(*blk));
+	pthread_mutex_init(&blk->config_lock, NULL);
 	blk->disk = disk;
 	blk->readonly = disk_info(disk)->readonly;
 	blk->irq_delay_ns = params->irq_delay_ns;
@@ -318,6 +323,7 @@ void virtio_blk_free(struct virtio_blk *blk)
 	}
 	free(blk->queues);
 	virtio_device_exit(&blk->dev);
+	pthread_mutex_destroy(&blk->config_lock);
 	free(blk);
 }
 

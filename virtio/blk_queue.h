@@ -87,6 +87,7 @@ struct virtio_blk {
 	char serial[VIRTIO_BLK_ID_BYTES];
 	u64 irq_delay_ns;
 	bool irq_delay_auto;
+	pthread_mutex_t config_lock;	/* guards capacity; held across no wait */
 	struct virtio_blk_config config;
 	struct limit limits[2];	/* the queues are on one, or go over to it */
 	bool limit_used;

@@ -82,7 +82,7 @@ static void virtio_device_reset(struct virtio_device *dev)
 	dev->queue_select = 0;
 	dev->driver_features = 0;
 	dev->driver_high_words = 0;
-	dev->status = 0;
+	write_once(&dev->status, 0);
 	dev->ops->negotiated(dev);
 	write_once(&dev->broken, false);
 }
@@ -91,7 +91,7 @@ u8 virtio_device_status(const struct virtio_device *dev)
 {
 	u8 broken = read_once(&dev->broken) ? VIRTIO_CONFIG_S_NEEDS_RESET : 0;
 
-	return dev->status | broken;
+	return read_once(&dev->status) | broken;
 }
 
 /* 3.1.1 step 5: all or nothing, and never without VERSION_1. */
@@ -113,12 +113,13 @@ void virtio_device_set_status(struct virtio_device *dev, u8 status)
 	if (set & VIRTIO_CONFIG_S_FEATURES_OK && !virtio_features_ok(dev))
 		set &= (u8)~VIRTIO_CONFIG_S_FEATURES_OK;
 	/* 2.1.1: the driver must not clear a bit, but for a reset. */
-	dev->status |= set;
+	write_once(&dev->status, dev->status | set);
 	if (set & VIRTIO_CONFIG_S_FEATURES_OK)
 		dev->ops->negotiated(dev);
 	/* No features agreed upon, no queues. */
 	if (!(dev->status & VIRTIO_CONFIG_S_FEATURES_OK))
-		dev->status &= (u8)~VIRTIO_CONFIG_S_DRIVER_OK;
+		write_once(&dev->status,
+			   dev->status & (u8)~VIRTIO_CONFIG_S_DRIVER_OK);
 	if (dev->status & set & VIRTIO_CONFIG_S_DRIVER_OK)
 		for (unsigned int q = 0; q < dev->nqueues; q++)
 			virtio_queue_start(dev, q);

@@ -4,6 +4,7 @@
  * whichever transport it comes by.  vCPU threads, under the device's lock.
  */
 #include "virtio/regs.h"
+#include "barrier.h"
 #include "virtio/device.h"
 #include <linux/virtio_config.h>
 
@@ -68,7 +69,7 @@ u32 virtio_reg_read(const struct virtio_device *dev, enum virtio_reg reg)
 	case VIRTIO_REG_STATUS:
 		return virtio_device_status(dev);
 	case VIRTIO_REG_GENERATION:
-		return dev->generation;
+		return read_once(&dev->generation);
 	case VIRTIO_REG_QUEUE_SELECT:
 		return dev->queue_select;
 	default:

@@ -99,11 +99,12 @@ void virtio_blk_free(struct virtio_blk *blk);
 void virtio_blk_retry(struct virtio_blk *blk);
 
 /*
- * Main thread: the guest is told that its disk has @bytes, a multiple of 512, from
- * now on.  The disk must have them: grow it before, cut it afterwards.  -EBUSY:
- * requests behind the new end are under way.
+ * Main thread: no request reaches behind @bytes, a multiple of 512, from now on; the
+ * guest is told nothing.  -EBUSY: some do, and all stays as it was.
  */
-int virtio_blk_resize(struct virtio_blk *blk, u64 bytes);
+int virtio_blk_cut(struct virtio_blk *blk, u64 bytes);
+/* Main thread: the guest is told that its disk has @bytes, which it must have. */
+void virtio_blk_resize(struct virtio_blk *blk, u64 bytes);
 /* Main thread: other limits, for what waits for the old ones, too. */
 void virtio_blk_throttle(struct virtio_blk *blk,
 			 const struct limit_params *params);

@@ -3,7 +3,7 @@
  * A virtio device between its transport and its type: status and feature state
  * machine (virtio 1.2, 2.1, 2.2, 3.1), queue configuration, reset.
  *
- * All calls but virtio_device_break() come from vCPU threads, under the
+ * All calls but virtio_device_status() and virtio_device_break() come from vCPU threads, under the
  * device's lock, which its transport takes.  The data path never comes here.
  */
 #ifndef LKVM_VIRTIO_DEVICE_H
@@ -69,7 +69,7 @@ struct virtio_device {
 	u8 status;
 	bool broken;		/* NEEDS_RESET; set by any thread */
 	unsigned int breaks;	/* how often that was */
-	u32 generation;		/* of the configuration space, 4.1.4.3.1 */
+	u32 generation;		/* 4.1.4.3.1; set by the main thread */
 	unsigned int nqueues;
 	struct virtio_queue *queues;
 
@@ -87,6 +87,7 @@ int virtio_device_init(struct virtio_device *dev, unsigned int nqueues,
 		       u16 queue_size, u64 features);
 void virtio_device_exit(struct virtio_device *dev);
 
+/* Any thread, lock not needed. */
 u8 virtio_device_status(const struct virtio_device *dev);
 /* 0 resets the device, and returns when it is reset. */
 void virtio_device_set_status(struct virtio_device *dev, u8 status);

@@ -248,6 +248,7 @@ resized_in_vain() {
 	image "$disk" 1M
 	named "reads" --disk "$disk,queues=1,ro" --disk "$disk,queues=1,ro"
 	declines "vda: it is read-only" resize web vda 2M
+	declines "vda: it is read-only" resize web vda 512K --shrink
 	kill_named
 	(ulimit -f 2048 && named "reads" --disk "$disk,queues=1" && echo "$pid" >"$dir/pid" && wait "$pid") &
 	for _ in $(seq 100); do

@@ -31,14 +31,13 @@ static u64 capacity(void)
 
 static int resize(u64 bytes)
 {
-	int err;
+	int err = bytes < disk_info(disk)->size ? virtio_blk_cut(blk, bytes) : 0;
 
-	if (bytes > disk_info(disk)->size)
-		ck_assert_int_eq(disk_set_size(disk, bytes), 0);
-	err = virtio_blk_resize(blk, bytes);
-	if (!err)
-		ck_assert_int_eq(disk_set_size(disk, bytes), 0);
-	return err;
+	if (err)
+		return err;
+	ck_assert_int_eq(disk_set_size(disk, bytes), 0);
+	virtio_blk_resize(blk, bytes);
+	return 0;
 }
 
 /* Capacity, generation, interrupt; and what is in range follows. */
@@ -74,6 +73,32 @@ START_TEST(test_resize_before_the_driver)
 }
 END_TEST
 
+/* A vCPU waits for the host's disk: it has the device's lock. */
+START_TEST(test_resize_waits_for_no_vcpu)
+{
+	pthread_mutex_lock(&dev->lock);
+	ck_assert_int_eq(resize(SMALL), 0);
+	ck_assert_uint_ne(virtio_device_status(dev), 0);
+	pthread_mutex_unlock(&dev->lock);
+	ck_assert_uint_eq(capacity(), SMALL_SECTORS);
+}
+END_TEST
+
+/* The host may refuse to shorten its file: the guest has seen nothing. */
+START_TEST(test_shrink_in_vain)
+{
+	u32 generation = dev->generation;
+
+	ck_assert_int_eq(virtio_blk_cut(blk, SMALL), 0);
+	expect_request(VIRTIO_BLK_T_OUT, SECTORS - 1, 512, VIRTIO_BLK_S_IOERR, 1);
+	ck_assert_int_eq(virtio_blk_cut(blk, DISK_BYTES), 0);
+	expect_request(VIRTIO_BLK_T_OUT, SECTORS - 1, 512, VIRTIO_BLK_S_OK, 1);
+	ck_assert_uint_eq(capacity(), SECTORS);
+	ck_assert_uint_eq(dev->generation, generation);
+	ck_assert_uint_eq(count_of(&config_interrupts), 0);
+}
+END_TEST
+
 static void no_pause(void *ctx, const char *why)
 {
 	(void)ctx;
@@ -93,13 +118,13 @@ START_TEST(test_shrink_waits_for_none)
 	ring_kick(&rings[0]);
 	while (!STAT(0, kept))
 		usleep(1000);
-	ck_assert_int_eq(virtio_blk_resize(blk, SMALL), -EBUSY);
+	ck_assert_int_eq(virtio_blk_cut(blk, SMALL), -EBUSY);
 	ck_assert_uint_eq(capacity(), SECTORS);
 	ck_assert_uint_eq(count_of(&config_interrupts), 0);
 	/* One that ends where the disk does is not behind it. */
-	ck_assert_int_eq(virtio_blk_resize(blk, SMALL + 512), 0);
+	ck_assert_int_eq(virtio_blk_cut(blk, SMALL + 512), 0);
 	set_status(0);
-	ck_assert_int_eq(virtio_blk_resize(blk, SMALL), 0);
+	ck_assert_int_eq(virtio_blk_cut(blk, SMALL), 0);
 	blk_params.on_error = (struct virtio_blk_on_error){ 0 };
 }
 END_TEST
@@ -374,6 +399,8 @@ static void add_control(Suite *suite, bool packed)
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, test_resize);
 	tcase_add_test(tc, test_resize_before_the_driver);
+	tcase_add_test(tc, test_resize_waits_for_no_vcpu);
+	tcase_add_test(tc, test_shrink_in_vain);
 	tcase_add_test(tc, test_shrink_waits_for_none);
 	tcase_add_test(tc, test_resize_under_load);
 	tcase_add_test(tc, test_host_file);
