@@ -25,7 +25,6 @@
 
 struct client {
 	int fd;
-	u64 heard;		/* turn of the server when it last said something */
 	size_t len;
 	char line[CONTROL_LINE_MAX];
 	char *reply;		/* NULL: none under way */
@@ -37,7 +36,6 @@ struct client {
 struct control {
 	struct control_socket socket;
 	int epoll_fd;
-	u64 turn;
 	const struct control_request *requests;
 	void *ctx;
 	struct client *clients[CONTROL_CLIENTS_MAX];	/* NULL: free */
@@ -153,13 +151,13 @@ static bool client_reply(struct client *client, json_t *reply)
 	return true;
 }
 
-static bool client_too_long(struct client *client)
+/* The last it hears.  False: out of memory. */
+static bool client_refuse(struct client *client, const char *error)
 {
 	client->closing = true;
 	client->len = 0;
 	return client_reply(client, json_pack("{s:i, s:s}", "version",
-					      CONTROL_VERSION, "error",
-					      "the line is too long"));
+					      CONTROL_VERSION, "error", error));
 }
 
 /* The next line that is there whole, if there is one.  False: drop it. */
@@ -170,7 +168,7 @@ static bool client_serve(struct control *c, struct client *client)
 
 	if (!end)
 		return client->len < sizeof(client->line) ||
-		       client_too_long(client);
+		       client_refuse(client, "the line is too long");
 	len = (size_t)(end - client->line);
 	if (!client_reply(client, control_answer(c, client->line, len)))
 		return false;
@@ -221,7 +219,6 @@ static void client_ready(struct control *c, struct client *client)
 {
 	bool stay = true;
 
-	client->heard = c->turn;
 	if (!client->reply) {
 		if (!memchr(client->line, '\n', client->len))
 			stay = client_receive(client);
@@ -233,25 +230,34 @@ static void client_ready(struct control *c, struct client *client)
 		client_drop(c, client);
 }
 
-/* A place for one more, if need be that of the one that is silent for longest. */
+/* Nobody is there to hear an answer. */
+static bool client_gone(const struct client *client)
+{
+	struct pollfd p = { .fd = client->fd };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLHUP;
+}
+
+/* NULL: there are too many. */
 static struct client **client_place(struct control *c)
 {
-	struct client **oldest = &c->clients[0];
-
-	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (!c->clients[i])
 			return &c->clients[i];
-		if (c->clients[i]->heard < (*oldest)->heard)
-			oldest = &c->clients[i];
+	for (unsigned int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		if (!client_gone(c->clients[i]))
+			continue;
+		client_drop(c, c->clients[i]);
+		return &c->clients[i];
 	}
-	client_drop(c, *oldest);
-	return oldest;
+	return NULL;
 }
 
 static void client_new(struct control *c, int fd)
 {
 	struct client *client = calloc(1, sizeof(*client));
 	struct epoll_event event = { .events = EPOLLIN, .data.ptr = client };
+	struct client **place;
 
 	if (!client || epoll_ctl(c->epoll_fd, EPOLL_CTL_ADD, fd, &event)) {
 		free(client);
@@ -259,8 +265,15 @@ static void client_new(struct control *c, int fd)
 		return;
 	}
 	client->fd = fd;
-	client->heard = c->turn;
-	*client_place(c) = client;
+	place = client_place(c);
+	if (place) {
+		*place = client;
+		return;
+	}
+	/* Those who are here may wait for the guest's end: they stay. */
+	if (client_refuse(client, "it has too many clients; end one, like an lkvm stat --watch, and try again"))
+		client_send(client);
+	client_drop(c, client);
 }
 
 static void control_accept(struct control *c)
@@ -279,7 +292,6 @@ static void control_ready(void *ctx)
 
 	if (epoll_wait(c->epoll_fd, &event, 1, 0) != 1)
 		return;
-	c->turn++;
 	if (event.data.ptr)
 		client_ready(c, event.data.ptr);
 	else

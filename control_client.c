@@ -15,12 +15,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ANSWER_MS 10000		/* of a guest that is alive */
 #define PROBE_MS 1000
 #define NS_PER_MS 1000000
 #define READ_SIZE 65536
+#define RECONNECT_NS 100000000
 
 /* --- which guests there are ----------------------------------------------- */
 
@@ -108,26 +110,63 @@ static int no_such_guest(const char *name)
 	return -ENOENT;
 }
 
-int control_connect(struct control_peer *peer, const char *name)
+/* No other error tells that nobody is there. */
+static bool is_gone(int err)
+{
+	return err == -ENOENT || err == -ECONNREFUSED;
+}
+
+/* A descriptor or -errno. */
+static int connect_name(const char *name)
 {
 	char dir[PATH_MAX];
-	int fd = -ENOENT, err = control_check_name(name);
+	int fd = -ENOENT;
+
+	for (unsigned int i = 0; i < CONTROL_DIRS && is_gone(fd); i++)
+		if (control_dir(i, dir))
+			fd = control_connect_in(dir, name);
+	return fd;
+}
+
+int control_connect(struct control_peer *peer, const char *name)
+{
+	int fd, err = control_check_name(name);
 
 	if (err)
 		return err;
-	for (unsigned int i = 0; i < CONTROL_DIRS && fd < 0; i++) {
-		if (!control_dir(i, dir))
-			continue;
-		fd = control_connect_in(dir, name);
-		if (fd == -EAGAIN) {
-			log_error("%s: the guest does not answer: too many others ask it; is its lkvm stopped?",
-				  name);
-			return fd;
-		}
-	}
-	if (fd < 0)
+	fd = connect_name(name);
+	if (is_gone(fd))
 		return no_such_guest(name);
+	if (fd == -EAGAIN)
+		log_error("%s: the guest does not answer: too many others ask it; is its lkvm stopped?",
+			  name);
+	else if (fd < 0)
+		log_error("%s: cannot reach the guest: %s", name, strerror(-fd));
+	if (fd < 0)
+		return fd;
 	peer_init(peer, name, fd);
+	return 0;
+}
+
+/*
+ * The connection has ended, which its guest need not have.  0: there is another one;
+ * -EPIPE: the guest is gone, though another may have its name by now.
+ */
+static int peer_reconnect(struct control_peer *peer)
+{
+	int fd = connect_name(peer->name);
+	struct control_peer again;
+
+	if (fd < 0)
+		return is_gone(fd) ? -EPIPE : fd;
+	peer_init(&again, peer->name, fd);
+	if (again.pid != peer->pid) {
+		close(fd);
+		return -EPIPE;
+	}
+	close(peer->fd);
+	peer->fd = fd;
+	peer->len = 0;
 	return 0;
 }
 
@@ -232,7 +271,9 @@ static int peer_ask(struct control_peer *peer, const char *request,
 	if (!err)
 		err = peer_send(peer, "\n", 1, until);
 	free(text);
-	return err ? err : peer_read(peer, until, reply);
+	if (err && err != -EPIPE)
+		return err;
+	return peer_read(peer, until, reply);	/* also what it said last */
 }
 
 /* What @reply, which it takes over, says: a result, or an error to be told. */
@@ -270,8 +311,16 @@ int control_ask(struct control_peer *peer, const char *request, json_t *fields,
 		json_t **result)
 {
 	json_t *reply = NULL;
-	int err = peer_ask(peer, request, fields, ANSWER_MS, &reply);
+	int err = peer_ask(peer, request, json_incref(fields), ANSWER_MS,
+			   &reply);
 
+	if (err == -EPIPE) {
+		err = peer_reconnect(peer);
+		if (!err)
+			err = peer_ask(peer, request, json_incref(fields),
+				       ANSWER_MS, &reply);
+	}
+	json_decref(fields);
 	if (!err)
 		return peer_result(peer, reply, result);
 	tell_no_answer(peer, err);
@@ -312,13 +361,17 @@ int control_request(const char *name, const char *request, json_t *fields,
 bool control_wait_end(struct control_peer *peer, int ms)
 {
 	u64 until = ms < 0 ? ~0ull : now_ns() + (u64)ms * NS_PER_MS;
-	int err = 0;
+	const struct timespec pause = { .tv_nsec = RECONNECT_NS };
 
-	while (!err || err == -EINTR) {
+	while (now_ns() < until) {
 		peer->len = 0;	/* nothing was asked */
-		err = peer_receive(peer, until);
+		if (peer_receive(peer, until) != -EPIPE)
+			continue;
+		if (peer_reconnect(peer) == -EPIPE)
+			return true;
+		nanosleep(&pause, NULL);	/* it may have too many clients */
 	}
-	return err == -EPIPE;
+	return false;
 }
 
 /* --- command lines -------------------------------------------------------- */

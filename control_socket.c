@@ -128,7 +128,7 @@ int control_connect_in(const char *dir, const char *name)
 {
 	struct sockaddr_un addr;
 
-	return address(&addr, dir, name) ? connect_to(&addr) : -ENAMETOOLONG;
+	return address(&addr, dir, name) ? connect_to(&addr) : -ENOENT;
 }
 
 /* Whether someone listens; a full backlog is someone's. */

@@ -4,8 +4,7 @@
  *
  * Served by the main thread between its other events.  Clients may be slow,
  * hostile or gone: nothing waits for them, each has one line of input and one
- * reply in memory, and when there are too many, that which has been silent for
- * longest is dropped.
+ * reply in memory, and when there are too many, one more is told so.
  */
 #ifndef LKVM_CONTROL_H
 #define LKVM_CONTROL_H

@@ -310,25 +310,33 @@ START_TEST(test_vanishing_clients)
 }
 END_TEST
 
-/* Who is silent for longest makes room; whoever asks is served. */
+/* Those who are there stay, however silent; one more is told why it is not served. */
 START_TEST(test_many_clients)
 {
-	int fds[3 * CONTROL_CLIENTS_MAX], n = sizeof(fds) / sizeof(fds[0]);
+	int fds[CONTROL_CLIENTS_MAX], fd;
 	char c;
 
-	for (int i = 0; i < n; i++) {
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
 		fds[i] = dial();
 		ask_echo(fds[i], i);
 		expect_echo(fds[i], i);
-		ask_echo(fds[0], -i);	/* not silent */
-		expect_echo(fds[0], -i);
 	}
-	ck_assert_int_eq(hear_byte(fds[1], &c, 20000), 0);
-	ck_assert_int_eq(hear_byte(fds[n - CONTROL_CLIENTS_MAX], &c, 20000), 0);
-	ask_echo(fds[n - CONTROL_CLIENTS_MAX + 2], 5);
-	expect_echo(fds[n - CONTROL_CLIENTS_MAX + 2], 5);
-	for (int i = 0; i < n; i++)
+	for (int i = 0; i < 10; i++) {
+		fd = dial();
+		ask_echo(fd, 1);
+		expect_error(fd, "too many clients");
+		ck_assert_int_eq(hear_byte(fd, &c, 20000), 0);
+		close(fd);
+	}
+	rig_capture_start(&capture);
+	ck_assert_int_eq(control_request("web", "echo", NULL, NULL), -EREMOTEIO);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "web: it has too many clients", "try again");
+	for (int i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		ask_echo(fds[i], i);
+		expect_echo(fds[i], i);
 		close(fds[i]);
+	}
 	expect_alive();
 }
 END_TEST
@@ -562,6 +570,24 @@ START_TEST(test_ask)
 }
 END_TEST
 
+/* A connection that ends is not the guest's end. */
+START_TEST(test_connection_ends)
+{
+	struct control_peer peer;
+	json_t *result;
+
+	ck_assert_int_eq(control_connect(&peer, "web"), 0);
+	shutdown(peer.fd, SHUT_RDWR);
+	ck_assert(!control_wait_end(&peer, 300));
+	shutdown(peer.fd, SHUT_RDWR);
+	ck_assert_int_eq(control_ask(&peer, "echo", json_pack("{s:i}", "n", 3), &result), 0);
+	ck_assert_int_eq(json_integer_value(json_object_get(result, "n")), 3);
+	json_decref(result);
+	control_disconnect(&peer);
+	teardown();
+}
+END_TEST
+
 /* The known names; a guest that does not answer is told soon, too. */
 START_TEST(test_unknown_and_silent)
 {
@@ -667,6 +693,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_ask);
+	tcase_add_test(tc, test_connection_ends);
 	suite_add_tcase(suite, tc);
 	runner = srunner_create(suite);
 	srunner_run_all(runner, CK_NORMAL);
