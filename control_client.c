@@ -46,18 +46,13 @@ static void each_in(const char *dir, const char *file,
 		    void (*found)(void *ctx, struct control_peer *peer),
 		    void *ctx)
 {
-	size_t len = strlen(file), suffix = strlen(CONTROL_SUFFIX);
 	char name[CONTROL_NAME_MAX + 1];
 	struct control_peer peer;
 	int fd;
 
-	if (len <= suffix || len - suffix > CONTROL_NAME_MAX ||
-	    strcmp(file + len - suffix, CONTROL_SUFFIX) != 0)
+	if (!control_name_of(file, name))
 		return;
-	snprintf(name, sizeof(name), "%.*s", (int)(len - suffix), file);
 	fd = control_connect_in(dir, name);
-	if (fd == -ECONNREFUSED)
-		control_clean(dir, name);
 	if (fd < 0)
 		return;
 	peer_init(&peer, name, fd);
@@ -75,6 +70,7 @@ void control_for_each(void (*found)(void *ctx, struct control_peer *peer),
 
 		if (!control_dir(i, path))
 			continue;
+		control_clean(path);
 		dir = opendir(path);
 		while (dir && (entry = readdir(dir)))
 			each_in(path, entry->d_name, found, ctx);

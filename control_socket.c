@@ -6,6 +6,7 @@
 #include "control_socket.h"
 #include "log.h"
 #include <ctype.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -56,28 +57,51 @@ static bool is_own(const char *path)
 	       st.st_uid == geteuid();
 }
 
+enum { DIR_RUNTIME, DIR_RUN, DIR_TMP, DIR_SESSION };
+
 static bool dir_path(unsigned int i, char *path)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
+	char session[32];
 	int len = 0;
 
 	switch (i) {
-	case 0:
+	case DIR_RUNTIME:
 		if (runtime && *runtime == '/' && is_own(runtime))
 			len = snprintf(path, PATH_MAX, "%s/lkvm", runtime);
 		break;
-	case 1:
+	case DIR_RUN:
 		len = snprintf(path, PATH_MAX, "/run/lkvm");
 		break;
-	case 2:
+	case DIR_TMP:
 		len = snprintf(path, PATH_MAX, "/tmp/lkvm-%u", geteuid());
+		break;
+	case DIR_SESSION:
+		snprintf(session, sizeof(session), "/run/user/%u", geteuid());
+		if (is_own(session))
+			len = snprintf(path, PATH_MAX, "%s/lkvm", session);
 	}
 	return len > 0 && len < PATH_MAX;
 }
 
+static bool is_same(const char *a, const char *b)
+{
+	struct stat s, t;
+
+	return !stat(a, &s) && !stat(b, &t) && s.st_dev == t.st_dev &&
+	       s.st_ino == t.st_ino;
+}
+
 bool control_dir(unsigned int i, char *path)
 {
-	return dir_path(i, path) && dir_is_private(path);
+	char other[PATH_MAX];
+
+	if (!dir_path(i, path) || !dir_is_private(path))
+		return false;
+	while (i--)
+		if (dir_path(i, other) && is_same(path, other))
+			return false;
+	return true;
 }
 
 /* Locked until it is closed; or -errno. */
@@ -131,32 +155,68 @@ int control_connect_in(const char *dir, const char *name)
 	return address(&addr, dir, name) ? connect_to(&addr) : -ENOENT;
 }
 
-/* Whether someone listens; a full backlog is someone's. */
-static bool socket_lives(const struct sockaddr_un *addr)
+/*
+ * 0: nobody has it; -EADDRINUSE: someone listens, a full backlog is someone's; another
+ * error: that is not known.
+ */
+static int socket_free(const struct sockaddr_un *addr)
 {
 	int fd = connect_to(addr);
 
 	if (fd >= 0)
 		close(fd);
-	return fd >= 0 || fd == -EAGAIN;
+	if (fd >= 0 || fd == -EAGAIN)
+		return -EADDRINUSE;
+	return fd == -ENOENT || fd == -ECONNREFUSED ? 0 : fd;
 }
 
-void control_clean(const char *dir, const char *name)
+bool control_name_of(const char *file, char *name)
 {
-	struct sockaddr_un addr;
+	size_t len = strlen(file), suffix = strlen(CONTROL_SUFFIX);
+
+	if (len <= suffix || len - suffix > CONTROL_NAME_MAX ||
+	    strcmp(file + len - suffix, CONTROL_SUFFIX) != 0)
+		return false;
+	memcpy(name, file, len - suffix);
+	name[len - suffix] = 0;
+	return true;
+}
+
+/* The directory is locked. */
+static void dir_clean(const char *path)
+{
+	DIR *dir = opendir(path);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		char name[CONTROL_NAME_MAX + 1];
+		struct sockaddr_un addr;
+
+		if (control_name_of(entry->d_name, name) &&
+		    address(&addr, path, name) && !socket_free(&addr))
+			unlink(addr.sun_path);
+	}
+	if (dir)
+		closedir(dir);
+}
+
+void control_clean(const char *dir)
+{
 	int lock = dir_lock(dir);
 
 	if (lock < 0)
 		return;
-	if (address(&addr, dir, name) && !socket_lives(&addr))
-		unlink(addr.sun_path);
+	dir_clean(dir);
 	close(lock);
 }
 
-/* The first directory that is there, or can be made. */
+/*
+ * The first directory that is there, or can be made.  That of a session is one only
+ * for those whose environment says so: it goes with the session.
+ */
 static int dir_choose(char *path)
 {
-	for (unsigned int i = 0; i < CONTROL_DIRS; i++) {
+	for (unsigned int i = 0; i < DIR_SESSION; i++) {
 		if (!dir_path(i, path))
 			continue;
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
@@ -192,17 +252,17 @@ static int socket_listen(struct control_socket *s)
 	return err;
 }
 
-/* A guest of that name in another directory: this user had another environment. */
-static bool name_is_used(const char *name, const char *except)
+/* In any directory: this user may have had another environment. */
+static int name_free(const char *name)
 {
 	char dir[PATH_MAX];
 	struct sockaddr_un addr;
+	int err = 0;
 
-	for (unsigned int i = 0; i < CONTROL_DIRS; i++)
-		if (control_dir(i, dir) && strcmp(dir, except) != 0 &&
-		    address(&addr, dir, name) && socket_lives(&addr))
-			return true;
-	return false;
+	for (unsigned int i = 0; i < CONTROL_DIRS && !err; i++)
+		if (control_dir(i, dir) && address(&addr, dir, name))
+			err = socket_free(&addr);
+	return err;
 }
 
 static int claim_in(struct control_socket *s, const char *dir, const char *name)
@@ -211,8 +271,10 @@ static int claim_in(struct control_socket *s, const char *dir, const char *name)
 
 	if (lock < 0)
 		return lock;
-	err = name_is_used(name, dir) || socket_lives(&s->addr) ?
-		      -EADDRINUSE : socket_listen(s);
+	dir_clean(dir);
+	err = name_free(name);
+	if (!err)
+		err = socket_listen(s);
 	close(lock);
 	return err;
 }

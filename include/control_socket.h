@@ -2,7 +2,7 @@
 /*
  * Where guests are found: NAME.sock in $XDG_RUNTIME_DIR/lkvm, in /run/lkvm, or in
  * /tmp/lkvm-UID, the first of them that can be written.  A guest of a user is
- * looked for in all of them.
+ * looked for in all of them, and in /run/user/UID/lkvm.
  *
  * Whoever makes or removes a socket holds a lock on its directory meanwhile, and
  * makes it listen before that is given back.  So a socket that refuses to be
@@ -15,7 +15,7 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#define CONTROL_DIRS 3
+#define CONTROL_DIRS 4
 #define CONTROL_NAME_MAX 64
 #define CONTROL_SUFFIX ".sock"
 
@@ -31,7 +31,8 @@ struct control_socket {
 };
 
 /*
- * Make the socket of guest @name, which no other guest of this user may have.
+ * Make the socket of guest @name, which no other guest of this user may have; those
+ * of dead ones go.
  * 0 or -errno with a message: -EADDRINUSE if one has.
  */
 int control_claim(struct control_socket *s, const char *name);
@@ -48,7 +49,9 @@ bool control_dir(unsigned int i, char *path);
  * none, -ECONNREFUSED if it has died.  No message.
  */
 int control_connect_in(const char *dir, const char *name);
-/* Remove what is left of a guest that has died; another one is left alone. */
-void control_clean(const char *dir, const char *name);
+/* The NAME of @file, NAME.sock, into @name of CONTROL_NAME_MAX + 1 bytes. */
+bool control_name_of(const char *file, char *name);
+/* Remove what is left in @dir of guests that have died; others are left alone. */
+void control_clean(const char *dir);
 
 #endif

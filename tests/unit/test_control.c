@@ -20,6 +20,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -468,15 +469,35 @@ START_TEST(test_stale)
 	struct stat st;
 	int guests = 0;
 
-	leave_socket("web");
 	leave_socket("other");
+	leave_socket("web");
 	ck_assert_int_eq(control_connect_in(dir, "web"), -ECONNREFUSED);
+	ck_assert_int_eq(control_connect_in(dir, "other"), -ENOENT);	/* by web */
 	ck_assert_int_eq(control_claim(&s, "web"), 0);	/* taken over */
 	control_release(&s);
+	leave_socket("other");
 	ck_assert_int_eq(control_claim(&s, "alive"), 0);
 	control_for_each(count_guest, &guests);	/* and cleaned */
 	ck_assert_int_eq(guests, 1);
-	control_clean(dir, "alive");	/* not while it lives */
+	control_clean(dir);	/* not while it lives */
+	ck_assert_int_eq(stat(s.addr.sun_path, &st), 0);
+	control_release(&s);
+	remove_runtime();
+}
+END_TEST
+
+/* No descriptor is left to ask it: that does not make it dead. */
+START_TEST(test_not_known)
+{
+	struct rlimit none = { 0, 4096 };
+	struct control_socket s;
+	struct stat st;
+
+	ck_assert_int_eq(control_claim(&s, "web"), 0);
+	ck_assert_int_eq(getrlimit(RLIMIT_NOFILE, &none), 0);
+	none.rlim_cur = (rlim_t)s.fd + 3;	/* lock, directory */
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &none), 0);
+	control_clean(dir);
 	ck_assert_int_eq(stat(s.addr.sun_path, &st), 0);
 	control_release(&s);
 	remove_runtime();
@@ -684,6 +705,7 @@ int main(void)
 	tcase_add_test(tc, test_modes);
 	tcase_add_test(tc, test_one_of_a_name);
 	tcase_add_test(tc, test_stale);
+	tcase_add_test(tc, test_not_known);
 	tcase_add_test(tc, test_claim_race);
 	tcase_add_test(tc, test_foreign_directory);
 	tcase_add_test(tc, test_unknown_and_silent);
