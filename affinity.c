@@ -141,7 +141,7 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 	if (!*root)
 		a->claims = claims_open(NULL);
 	if (!*root && a->automatic && a->claims < 0)
-		log_warn("--affinity auto: /run/lkvm: %s; what CPUs other guests have is not known",
+		log_warn("--affinity auto: /run/" CLAIMS_FILE ": %s; what CPUs other guests have is not known",
 			 strerror(-a->claims));
 	a->request = (struct placement_request){
 		.automatic = a->automatic,

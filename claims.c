@@ -10,22 +10,22 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
 #define BEGIN_TRIES 150
 #define BEGIN_PAUSE_NS 10000000
 
-/* Who may not write may still claim: a shared lock wants a file open for reading. */
+/*
+ * Who may not write may still claim: a shared lock wants a file open for reading.  Not
+ * in the directory of the control sockets, which is for one user alone.
+ */
 static int claims_open_in(const char *dir)
 {
 	char path[PATH_MAX];
 	int fd;
 
-	if (mkdir(dir, 0755) && errno != EEXIST)
-		return -errno;
-	snprintf(path, sizeof(path), "%s/cpus", dir);
+	snprintf(path, sizeof(path), "%s/" CLAIMS_FILE, dir);
 	fd = open(path, O_RDONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0644);
 	if (fd < 0)
 		fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
@@ -35,16 +35,12 @@ static int claims_open_in(const char *dir)
 int claims_open(const char *dir)
 {
 	const char *own = getenv("XDG_RUNTIME_DIR");
-	char path[PATH_MAX];
 	int fd;
 
 	if (dir)
 		return claims_open_in(dir);
-	fd = claims_open_in("/run/lkvm");
-	if (fd >= 0 || !own)
-		return fd;
-	snprintf(path, sizeof(path), "%s/lkvm", own);
-	return claims_open_in(path);
+	fd = claims_open_in("/run");
+	return fd >= 0 || !own ? fd : claims_open_in(own);
 }
 
 void claims_begin(int fd)

@@ -10,9 +10,11 @@
 
 #include "cpulist.h"
 
+#define CLAIMS_FILE "lkvm.cpus"
+
 /*
- * Open the file in @dir, or if that is NULL in /run/lkvm, or where that is not possible
- * $XDG_RUNTIME_DIR/lkvm.  A descriptor whose close gives all claims back, or -errno
+ * Open the file in @dir, or if that is NULL in /run, or where that is not possible
+ * $XDG_RUNTIME_DIR.  A descriptor whose close gives all claims back, or -errno
  * without a message.
  */
 int claims_open(const char *dir);

@@ -113,7 +113,7 @@ START_TEST(test_read_only)
 	char path[64];
 	int a = open_claims(), b;
 
-	snprintf(path, sizeof(path), "%s/cpus", dir);
+	snprintf(path, sizeof(path), "%s/" CLAIMS_FILE, dir);
 	ck_assert_int_eq(chmod(path, 0444), 0);
 	ck_assert_int_eq(chmod(dir, 0555), 0);
 	ck_assert_int_eq(claims_add(a, &some), 0);
@@ -147,7 +147,7 @@ START_TEST(test_nowhere)
 
 	ck_assert_int_eq(claims_open("/nonexistent/lkvm"), -ENOENT);
 	/* A link in its place is not followed. */
-	snprintf(path, sizeof(path), "%s/cpus", dir);
+	snprintf(path, sizeof(path), "%s/" CLAIMS_FILE, dir);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	ck_assert_int_eq(claims_open(dir), -ELOOP);
 }
