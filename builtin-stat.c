@@ -116,7 +116,8 @@ static int stat_guest(const char *name, const struct stat_options *o)
 
 	if (err)
 		return EXIT_CANNOT_RUN;
-	sigaction(SIGINT, &action, NULL);
+	if (o->watch)	/* else Ctrl-C ends it as it does others */
+		sigaction(SIGINT, &action, NULL);
 	if (o->watch || !(o->json || o->prometheus))
 		err = stat_repeat(&peer, o);
 	else

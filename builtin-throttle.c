@@ -8,18 +8,32 @@
 #include <errno.h>
 #include <string.h>
 
-/* "KEY=VALUE" into @fields; whether they are right the guest's lkvm knows. */
+static bool is_key(const char *word, size_t len)
+{
+	static const char *const keys[] = { "iops", "iops-burst", "bps",
+					    "bps-burst" };
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
+		if (strlen(keys[i]) == len && !strncmp(word, keys[i], len))
+			return true;
+	return false;
+}
+
+/* "KEY=VALUE" into @fields; whether values are right the guest's lkvm knows. */
 static int add_limit(json_t *fields, char *word)
 {
 	char *value = strchr(word, '=');
 
-	if (!value || value == word || !value[1] ||
-	    !strncmp(word, "disk=", 5)) {
+	if (!value || !value[1] || !is_key(word, (size_t)(value - word))) {
 		log_error("throttle: %s: give KEY=VALUE with a key of iops, iops-burst, bps, bps-burst",
 			  word);
 		return -EINVAL;
 	}
 	*value++ = 0;
+	if (json_object_get(fields, word)) {
+		log_error("throttle: %s: given twice; give it once", word);
+		return -EINVAL;
+	}
 	return json_object_set_new(fields, word, json_string(value));
 }
 

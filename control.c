@@ -182,8 +182,14 @@ static bool client_receive(struct client *client)
 	ssize_t n = recv(client->fd, client->line + client->len,
 			 sizeof(client->line) - client->len, 0);
 
-	if (n <= 0)
-		return n < 0 && (errno == EAGAIN || errno == EINTR);
+	if (n < 0)
+		return errno == EAGAIN || errno == EINTR;
+	if (!n && client->len) {	/* the last line may lack its end */
+		client->line[client->len++] = '\n';
+		return true;
+	}
+	if (!n)
+		return false;
 	client->len += (size_t)n;
 	return true;
 }

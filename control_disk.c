@@ -76,7 +76,7 @@ static bool call_size(struct control_call *call, const char *key, u64 max,
 
 /* Why the disk cannot have @size; true: it can. */
 static bool size_fits(struct control_call *call, const struct drive *d, u64 size,
-		      u64 host, bool settable)
+		      u64 host, bool settable, bool shrink)
 {
 	const struct disk_info *info = disk_info(d->disk);
 	unsigned long long n = size;
@@ -89,8 +89,7 @@ static bool size_fits(struct control_call *call, const struct drive *d, u64 size
 	else if (!size || size % info->block_size)
 		control_refuse(call, "%s: %llu is not a multiple of its blocks of %u bytes",
 			       d->name, n, info->block_size);
-	else if (size < info->size &&
-		 !json_is_true(json_object_get(call->request, "shrink")))
+	else if (size < info->size && !shrink)
 		control_refuse(call, "%s: it has %llu bytes, and what is behind %llu would be lost; add --shrink if nobody needs it",
 			       d->name, (unsigned long long)info->size, n);
 	else
@@ -117,10 +116,11 @@ void control_resize(struct control_call *call)
 {
 	struct drive *d;
 	u64 host, size;
-	bool settable;
+	bool settable, shrink;
 	int err;
 
-	if (!CONTROL_TAKES(call, "disk", "size", "shrink"))
+	if (!CONTROL_TAKES(call, "disk", "size", "shrink") ||
+	    !control_bool(call, "shrink", &shrink))
 		return;
 	d = call_drive(call);
 	if (!d)
@@ -135,7 +135,7 @@ void control_resize(struct control_call *call)
 	if (json_object_get(call->request, "size") &&
 	    !call_size(call, "size", 1ull << 62, &size))
 		return;
-	if (size_fits(call, d, size, host, settable))
+	if (size_fits(call, d, size, host, settable, shrink))
 		resize(call, d, size);
 }
 
@@ -173,6 +173,27 @@ static bool call_limits(struct control_call *call, struct limits *l)
 	return any;
 }
 
+/* As --disk does.  A burst of before goes with its limit. */
+static bool limits_fit(struct control_call *call, struct limits *l)
+{
+	const char *without = NULL;
+
+	if (!l->iops && l->iops_burst &&
+	    json_object_get(call->request, "iops-burst"))
+		without = "iops";
+	else if (!l->bps && l->bps_burst &&
+		 json_object_get(call->request, "bps-burst"))
+		without = "bps";
+	if (without)
+		control_refuse(call, "%s-burst: there is no limit; give %s=, too",
+			       without, without);
+	if (!l->iops)
+		l->iops_burst = 0;
+	if (!l->bps)
+		l->bps_burst = 0;
+	return !without;
+}
+
 void control_throttle(struct control_call *call)
 {
 	struct limits l;
@@ -184,12 +205,12 @@ void control_throttle(struct control_call *call)
 	if (!d)
 		return;
 	l = (struct limits){ d->iops, d->iops_burst, d->bps, d->bps_burst };
-	if (!call_limits(call, &l))
+	if (!call_limits(call, &l) || !limits_fit(call, &l))
 		return;
 	d->iops = (unsigned int)l.iops;
-	d->iops_burst = l.iops ? (unsigned int)l.iops_burst : 0;
+	d->iops_burst = (unsigned int)l.iops_burst;
 	d->bps = l.bps;
-	d->bps_burst = l.bps ? l.bps_burst : 0;
+	d->bps_burst = l.bps_burst;
 	drive_throttle(d);
 	call->result = json_pack("{s:I, s:I, s:I, s:I}", "iops",
 				 (json_int_t)d->iops, "iops-burst",

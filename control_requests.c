@@ -34,6 +34,17 @@ bool control_takes(struct control_call *call, const char *const *fields)
 	return true;
 }
 
+bool control_bool(struct control_call *call, const char *key, bool *value)
+{
+	const json_t *given = json_object_get(call->request, key);
+
+	*value = json_is_true(given);
+	if (!given || json_is_boolean(given))
+		return true;
+	control_refuse(call, "%s: neither true nor false", key);
+	return false;
+}
+
 static json_int_t number(u64 value)
 {
 	return (json_int_t)value;
@@ -89,11 +100,13 @@ static void serve_stat(struct control_call *call)
 static void serve_stop(struct control_call *call)
 {
 	struct run *run = call->ctx;
+	bool force;
 	int err;
 
-	if (!CONTROL_TAKES(call, "force"))
+	if (!CONTROL_TAKES(call, "force") ||
+	    !control_bool(call, "force", &force))
 		return;
-	if (json_is_true(json_object_get(call->request, "force"))) {
+	if (force) {
 		vm_end(&run->vm, VM_SIGNAL, SIGTERM);
 		call->result = json_object();
 		return;

@@ -24,5 +24,7 @@ bool control_takes(struct control_call *call, const char *const *fields);
 	control_takes(call, (const char *const[]){ __VA_ARGS__, NULL })
 #define CONTROL_TAKES_NOTHING(call) \
 	control_takes(call, (const char *const[]){ NULL })
+/* The field @key, true or false (also if it is not there); else refuses. */
+bool control_bool(struct control_call *call, const char *key, bool *value);
 
 #endif

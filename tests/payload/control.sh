@@ -120,7 +120,11 @@ control_wrong() {
 		declines "--help\|vda.*not a multiple of its blocks\|size .*: not a size" resize web vda "$command"
 	done
 	declines "throttle: iops: give KEY=VALUE with a key of iops" throttle web vda iops
-	declines "unknown field iopz" throttle web vda iopz=7
+	declines "throttle: iopz=7: give KEY=VALUE" throttle web vda iopz=7
+	declines "throttle: request=3: give KEY=VALUE" throttle web vda request=3
+	declines "throttle: iops: given twice" throttle web vda iops=1 iops=2
+	declines "^lkvm: web: iops-burst: there is no limit; give iops=, too" throttle web vda iops-burst=5
+	declines "^lkvm: web: bps-burst: there is no limit" throttle web vda bps=0 bps-burst=5
 	declines "iops 10000001: not a size or number up to 10000000" throttle web vda iops=10000001
 	declines "bps 1X: not a size" throttle web vda iops=5 bps=1X
 	declines "poll never: give off|adaptive|always|MAX_US, microseconds from 1 to 100000" set-poll web vda never
@@ -444,12 +448,14 @@ control_killed_any_time() {
 # As docs/control.md shows it.
 control_by_hand() {
 	named "spin" --disk null:1G,queues=1
-	printf '%s\n' '{"version": 1, "request": "info"}' 'no JSON' '{"version": 1, "request": "pause"}' |
+	printf '%s\n' '{"version": 1, "request": "info"}' 'no JSON' '{"version": 1, "request": "stop", "force": "yes"}' \
+		'{"version": 1, "request": "pause"}' |
 		socat -t 5 - "UNIX-CONNECT:$sockets/lkvm/web.sock" >"$said"
-	wrong+=$(same "answers" 3 "$(wc -l <"$said")")
+	wrong+=$(same "answers" 4 "$(wc -l <"$said")")
 	wrong+=$(same "the first" web "$(sed -n 1p "$said" | jq -r .result.name)")
 	sed -n 2p "$said" | jq -r .error | grep -q "not JSON" || wrong+=" the second is no error."
-	wrong+=$(same "the third" '{"version":1,"result":{}}' "$(sed -n 3p "$said" | jq -c .)")
+	sed -n 3p "$said" | jq -r .error | grep -q "force: neither true nor false" || wrong+=" the third is no error."
+	wrong+=$(same "the fourth" '{"version":1,"result":{}}' "$(sed -n 4p "$said" | jq -c .)")
 	head -c 100000 /dev/zero | socat -t 5 - "UNIX-CONNECT:$sockets/lkvm/web.sock" >"$said" 2>/dev/null || true
 	guests
 	field '.[0].state' paused

@@ -276,6 +276,22 @@ START_TEST(test_lines)
 }
 END_TEST
 
+/* Its end is the connection's. */
+START_TEST(test_last_line)
+{
+	int fd = dial();
+	char c;
+
+	say(fd, "{\"version\":1,\"request\":\"echo\",\"n\":3}\n"
+		"{\"version\":1,\"request\":\"echo\",\"n\":4}");
+	shutdown(fd, SHUT_WR);
+	expect_echo(fd, 3);
+	expect_echo(fd, 4);
+	ck_assert_int_eq(hear_byte(fd, &c, 20000), 0);
+	close(fd);
+}
+END_TEST
+
 /* A line that never ends, and nesting as deep as a line can be. */
 START_TEST(test_long_lines)
 {
@@ -693,6 +709,7 @@ int main(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_requests);
 	tcase_add_test(tc, test_lines);
+	tcase_add_test(tc, test_last_line);
 	tcase_add_test(tc, test_long_lines);
 	tcase_add_test(tc, test_vanishing_clients);
 	tcase_add_test(tc, test_many_clients);
