@@ -34,10 +34,7 @@ static void on_interrupt(int sig)
 /* Until @until, unless Ctrl-C comes first. */
 static void wait_until(u64 until)
 {
-	const struct timespec when = {
-		.tv_sec = (time_t)(until / NS_PER_S),
-		.tv_nsec = (long)(until % NS_PER_S),
-	};
+	const struct timespec when = timespec_of(until);
 
 	while (!interrupted && clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME,
 					       &when, NULL) == EINTR)

@@ -295,10 +295,7 @@ static u64 iothread_patience(const struct iothread *t)
 static int iothread_sleep(struct iothread *t, struct epoll_event *events)
 {
 	u64 patience = iothread_patience(t);
-	struct timespec timeout = {
-		.tv_sec = (time_t)(patience / 1000000000),
-		.tv_nsec = (long)(patience % 1000000000),
-	};
+	struct timespec timeout = timespec_of(patience);
 	int n;
 
 	if (!patience)
@@ -493,11 +490,7 @@ bool iothread_answers(struct iothread *t, u64 ns)
 		.thread = t,
 		.fn = iothread_nothing,
 	};
-	u64 until = now_ns() + ns;
-	struct timespec deadline = {
-		.tv_sec = (time_t)(until / 1000000000),
-		.tv_nsec = (long)(until % 1000000000),
-	};
+	struct timespec deadline = timespec_of(now_ns() + ns);
 	bool late = false;
 
 	if (!t->started)
