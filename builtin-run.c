@@ -121,6 +121,8 @@ static int run_open_control(struct run *run)
 	int err = control_new(&run->control, &run->vm, run->name,
 			      control_requests, run);
 
+	if (!err)
+		run->vm.control_name = run->name;
 	if (!err || run->named || err == -EMFILE)
 		return err;
 	log_warn("the guest runs without a control socket; lkvm list will not find it");

@@ -157,18 +157,22 @@ enum vm_end vm_ended(const struct vm *vm)
 
 void vm_pause(struct vm *vm, const char *why)
 {
-	bool pause;
+	const char *name = vm->control_name;
+	bool pause, tell;
 
 	pthread_mutex_lock(&vm->pause_lock);
 	pause = !vm->paused && !vm_ended(vm);
+	tell = why && !vm->pause_told && !vm_ended(vm);
 	if (pause)
 		write_once(&vm->paused, true);
+	vm->pause_told |= tell;
 	for (unsigned int i = 0; pause && i < vm->ncpus; i++)
 		vcpu_pause(vm->vcpus[i]);
 	pthread_mutex_unlock(&vm->pause_lock);
-	if (pause && why)
-		log_error("%s; the guest is paused: mend that and resume it by kill -USR2 %d",
-			  why, getpid());
+	if (tell)
+		log_error("%s; the guest is paused: mend that and resume it by %s%s%skill -USR2 %d",
+			  why, name ? "lkvm resume " : "", name ? name : "",
+			  name ? ", or " : "", getpid());
 }
 
 bool vm_resume(struct vm *vm)
@@ -178,6 +182,7 @@ bool vm_resume(struct vm *vm)
 	pthread_mutex_lock(&vm->pause_lock);
 	paused = vm->paused;
 	write_once(&vm->paused, false);
+	vm->pause_told = false;
 	for (unsigned int i = 0; paused && i < vm->ncpus; i++)
 		vcpu_resume(vm->vcpus[i]);
 	pthread_cond_broadcast(&vm->resumed);

@@ -55,6 +55,8 @@ struct vm {
 	pthread_mutex_t pause_lock;
 	pthread_cond_t resumed;	/* or ended */
 	bool paused;		/* vCPUs stay out of the guest */
+	bool pause_told;	/* and why has been said */
+	const char *control_name;	/* for lkvm resume; NULL: it has no socket */
 	unsigned int nwatches;
 	struct vm_watch {
 		int fd;
@@ -87,8 +89,8 @@ enum vm_end vm_ended(const struct vm *vm);
 
 /*
  * Any thread: have all vCPUs leave the guest and sleep until vm_resume(), and say
- * why, with one line, unless @why is NULL; nothing if it is paused already.  I/O threads, timeouts and
- * signals go on.  A vCPU that serves an exit does that first: do not wait for it.
+ * why, unless @why is NULL: one line until then.  I/O threads, timeouts and signals
+ * go on.  A vCPU that serves an exit does that first: do not wait for it.
  */
 void vm_pause(struct vm *vm, const char *why);
 /* Any thread.  Returns whether the guest was paused. */

@@ -191,7 +191,7 @@ control_pause() {
 control_full() {
 	start "host blocks=500" --name web --disk "$small/disk.img,queues=1,cache=writeback,werror=stop" ||
 		wrong+=" not READY."
-	told 1 "$no_room; the guest is paused: .* kill -USR2 $pid" || wrong+=" not told that it is paused."
+	told 1 "$no_room; the guest is paused: .* lkvm resume web, or kill -USR2 $pid" || wrong+=" not told that it is paused."
 	guests
 	field '.[0].state' paused
 	mount -o remount,size=8M "$small"

@@ -99,6 +99,25 @@ START_TEST(test_pause)
 }
 END_TEST
 
+/* The user has paused it: what fails behind that is told all the same, once. */
+START_TEST(test_told_while_paused)
+{
+	struct rig_capture c;
+
+	vm.control_name = "web";
+	for (int round = 0; round < 2; round++) {
+		rig_capture_start(&c);
+		vm_pause(&vm, NULL);
+		vm_pause(&vm, "vda: no room");
+		vm_pause(&vm, "vda: no room");
+		rig_capture_end(&c);
+		rig_expect_line(&c, "vda: no room", "paused", "lkvm resume web, or kill -USR2");
+		ck_assert(vm_resume(&vm));
+	}
+	close(vm.end_fd);
+}
+END_TEST
+
 /* A guest that has ended is not paused any more. */
 START_TEST(test_pause_after_the_end)
 {
@@ -124,6 +143,7 @@ int main(void)
 	tcase_add_checked_fixture(tc, setup, NULL);
 	tcase_set_timeout(tc, 30);
 	tcase_add_test(tc, test_pause);
+	tcase_add_test(tc, test_told_while_paused);
 	tcase_add_test(tc, test_pause_after_the_end);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
