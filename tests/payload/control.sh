@@ -419,6 +419,24 @@ control_two_of_a_name() {
 	grep -q "a/b: not a name of a guest" "$told" || wrong+=" not told of a/b."
 }
 
+# A guest of a login session is seen from outside of it, and has its name alone.
+control_session() {
+	local got
+
+	got=$(lkvm=$lkvm payload=$payload unshare -m --propagation private bash -c '
+		mount -t tmpfs none /run/user && mkdir -m 700 "/run/user/$UID" || exit
+		export XDG_RUNTIME_DIR=/run/user/$UID
+		"$lkvm" run -k "$payload" --params case=spin --name web --timeout 60 </dev/null >/dev/null 2>&1 &
+		until "$lkvm" stat web --json >/dev/null 2>&1; do sleep 0.1; done
+		echo "$("$lkvm" list | grep -c "^web ")"
+		unset XDG_RUNTIME_DIR
+		echo "$("$lkvm" list | grep -c "^web ")"
+		"$lkvm" run -k "$payload" --params case=poweroff --name web </dev/null 2>/dev/null || echo $?
+		"$lkvm" stop web --force
+		wait' 2>&1 | xargs)
+	wrong+=$(same "seen inside, outside, and the second" "1 1 125" "$got")
+}
+
 # What kill -9 leaves does not keep the next one from its name.
 control_killed() {
 	for _ in 1 2; do
@@ -536,6 +554,11 @@ control_guests() {
 	controlled "control: stat --watch" control_watch
 	controlled "control: stat --watch on a terminal" control_watch_terminal
 	controlled "control: two guests of one name" control_two_of_a_name
+	if unshare -m true 2>/dev/null; then
+		controlled "control: a guest of a login session" control_session
+	elif wanted "control: a guest of a login session"; then
+		skip "cannot make a mount namespace here"
+	fi
 	controlled "control: killed" control_killed
 	controlled "control: killed at any time" control_killed_any_time
 	controlled "control: by socat" control_by_hand
