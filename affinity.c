@@ -156,9 +156,7 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 
 void affinity_free(struct affinity *a)
 {
-	for (unsigned int i = 0; a->steer && i < a->request.ndisks; i++)
-		steer_restore(a->steer[i]);
-	free(a->steer);
+	steer_restore(a->steer);
 	a->steer = NULL;
 	placement_free(&a->plan);
 	if (a->topology && a->claims >= 0)
@@ -250,7 +248,7 @@ static void affinity_steer(struct affinity *a)
 {
 	const struct placement_thread *thread = a->plan.thread;
 
-	a->steer = calloc(a->request.ndisks + 1, sizeof(struct steer *));
+	a->steer = steer_new(a->topology->root);
 	for (unsigned int d = 0; a->steer && d < a->request.ndisks; d++) {
 		const struct placement_disk *disk = &a->disk[d];
 		struct cpu_list cpus = { 0 };
@@ -258,8 +256,7 @@ static void affinity_steer(struct affinity *a)
 		for (unsigned int i = 0; i < disk->nthreads; i++)
 			cpus.cpu[cpus.n++] = (unsigned int)thread++->cpu;
 		if (disk->device)
-			a->steer[d] = steer_irqs(a->topology->root,
-						 disk->device, &cpus);
+			steer_irqs(a->steer, disk->device, &cpus);
 	}
 }
 

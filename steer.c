@@ -20,8 +20,17 @@ struct steer {
 	struct steered {
 		unsigned int irq;
 		char *before;
-	} irq[TOPOLOGY_IRQS_MAX];
+	} *irq;
 };
+
+struct steer *steer_new(const char *root)
+{
+	struct steer *s = calloc(1, sizeof(*s));
+
+	if (s)
+		s->root = root;
+	return s;
+}
 
 /* 0 or -errno; -EIO: it is the kernel's. */
 static int affinity_write(const char *root, unsigned int irq, const char *cpus)
@@ -37,6 +46,14 @@ static int affinity_write(const char *root, unsigned int irq, const char *cpus)
 		err = errno == EPERM ? -EIO : -errno;
 	close(fd);
 	return err;
+}
+
+static bool steer_has(const struct steer *s, unsigned int irq)
+{
+	for (unsigned int i = 0; i < s->n; i++)
+		if (s->irq[i].irq == irq)
+			return true;
+	return false;
 }
 
 static int steer_one(struct steer *s, unsigned int irq, unsigned int cpu)
@@ -62,62 +79,90 @@ static int steer_one(struct steer *s, unsigned int irq, unsigned int cpu)
 	return 0;
 }
 
-/* @managed of them are the kernel's; @err: what another one failed with, if any did. */
-static void steer_tell(const struct steer *s,
-		       const struct topology_device *device,
-		       unsigned int managed, int err)
+/* What became of the interrupts of one device. */
+struct outcome {
+	unsigned int steered;
+	unsigned int shared;	/* with a disk before: steered already */
+	unsigned int managed;	/* the kernel's */
+	unsigned int failed;
+	int err;		/* of one that failed */
+};
+
+static void steer_tell(const struct topology_device *device,
+		       const struct outcome *o)
 {
-	if (s->n)
+	if (o->steered)
 		log_info("affinity: %u of %u interrupts of %s come to the I/O threads' CPUs until the guest ends",
-			 s->n, device->nirqs, device->name);
+			 o->steered, device->nirqs, device->name);
 	else if (!device->nirqs)
 		log_info("affinity: %s has no interrupts to steer",
 			 device->name);
-	if (managed)
+	if (o->shared)
+		log_info("affinity: %u of %u interrupts of %s are steered already, for another disk on it",
+			 o->shared, device->nirqs, device->name);
+	if (o->managed)
 		log_info("affinity: %u of %u interrupts of %s are managed by the kernel and stay: each comes to CPUs that submit to its queue",
-			 managed, device->nirqs, device->name);
-	if (err)
+			 o->managed, device->nirqs, device->name);
+	if (o->failed)
 		log_warn("--affinity auto,irq: %u interrupts of %s cannot be steered: %s; run lkvm as root, with a writable /proc",
-			 device->nirqs - managed - s->n, device->name,
-			 strerror(-err));
+			 o->failed, device->name, strerror(-o->err));
 }
 
-struct steer *steer_irqs(const char *root,
-			 const struct topology_device *device,
-			 const struct cpu_list *cpus)
+static void steer_all(struct steer *s, const struct topology_device *device,
+		      const struct cpu_list *cpus, struct outcome *o)
 {
-	struct steer *s = calloc(1, sizeof(*s));
-	unsigned int managed = 0;
-	int failed = 0;
-
-	if (!s || !cpus->n) {
-		free(s);
-		return NULL;
-	}
-	s->root = root;
 	for (unsigned int i = 0; i < device->nirqs; i++) {
-		int err = steer_one(s, device->irq[i], cpus->cpu[i % cpus->n]);
+		unsigned int irq = device->irq[i];
+		int err;
 
-		if (err == -EIO)
-			managed++;
-		else if (err)
-			failed = err;
+		if (steer_has(s, irq)) {
+			o->shared++;
+			continue;
+		}
+		err = steer_one(s, irq, cpus->cpu[i % cpus->n]);
+		if (!err) {
+			o->steered++;
+		} else if (err == -EIO) {
+			o->managed++;
+		} else {
+			o->failed++;
+			o->err = err;
+		}
 	}
-	steer_tell(s, device, managed, failed);
-	return s;
+}
+
+int steer_irqs(struct steer *s, const struct topology_device *device,
+	       const struct cpu_list *cpus)
+{
+	struct outcome outcome = { 0 };
+	struct steered *irq;
+
+	if (!cpus->n)
+		return 0;
+	irq = reallocarray(s->irq, s->n + device->nirqs + 1, sizeof(*irq));
+	if (!irq)
+		return log_no_memory();
+	s->irq = irq;
+	steer_all(s, device, cpus, &outcome);
+	steer_tell(device, &outcome);
+	return 0;
 }
 
 void steer_restore(struct steer *s)
 {
-	for (unsigned int i = 0; s && i < s->n; i++) {
-		int err = affinity_write(s->root, s->irq[i].irq,
-					 s->irq[i].before);
+	if (!s)
+		return;
+	while (s->n) {
+		struct steered *steered = &s->irq[--s->n];
+		int err = affinity_write(s->root, steered->irq,
+					 steered->before);
 
 		if (err)
 			log_warn("interrupt %u cannot be steered back to CPUs %s: %s",
-				 s->irq[i].irq, s->irq[i].before,
+				 steered->irq, steered->before,
 				 strerror(-err));
-		free(s->irq[i].before);
+		free(steered->before);
 	}
+	free(s->irq);
 	free(s);
 }

@@ -29,7 +29,7 @@ struct affinity {
 	struct placement_request request;
 	struct placement plan;
 	int claims;			/* claims_open(), or a negative errno */
-	struct steer **steer;		/* one for each disk, or NULL */
+	struct steer *steer;		/* or NULL */
 };
 
 /* --affinity "auto[,irq]" or "off"; @ctx: a struct affinity.  0 or -errno. */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Interrupts of a disk's device, steered to CPUs while a guest runs: main thread.
+ * Interrupts of disks' devices, steered to CPUs while a guest runs: main thread.
  */
 #ifndef LKVM_STEER_H
 #define LKVM_STEER_H
@@ -9,14 +9,16 @@
 
 struct steer;
 
+/* For all disks of a guest; @root must outlive it.  NULL: no memory. */
+struct steer *steer_new(const char *root);
 /*
  * Have the interrupts of @device come to @cpus, in turn, and say what became of it.  What
- * cannot be steered stays where it is.  NULL, without CPUs or memory: nothing was done.
+ * cannot be steered stays where it is, and so does what came to an earlier disk's CPUs.  0, or
+ * -ENOMEM with a message: nothing was done.
  */
-struct steer *steer_irqs(const char *root,
-			 const struct topology_device *device,
-			 const struct cpu_list *cpus);
-/* Give them back what they had.  @s may be NULL. */
+int steer_irqs(struct steer *s, const struct topology_device *device,
+	       const struct cpu_list *cpus);
+/* Give them back what they had, the last one first, and free @s, which may be NULL. */
 void steer_restore(struct steer *s);
 
 #endif

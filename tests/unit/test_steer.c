@@ -50,7 +50,8 @@ static struct steer *steer(void)
 	struct steer *s;
 
 	rig_capture_start(&capture);
-	s = steer_irqs(rig_root, &device, &cpus);
+	s = steer_new(rig_root);
+	ck_assert_int_eq(steer_irqs(s, &device, &cpus), 0);
 	rig_capture_end(&capture);
 	return s;
 }
@@ -64,6 +65,23 @@ START_TEST(test_there_and_back)
 	ck_assert(!strncmp(affinity(130), "10", 2));
 	ck_assert(!strncmp(affinity(131), "8", 1));
 	ck_assert(!strncmp(affinity(132), "10", 2));
+	steer_restore(s);
+	for (unsigned int irq = 130; irq < 134; irq++)
+		ck_assert_str_eq(affinity(irq), "0-31");
+}
+END_TEST
+
+/* What was there before the first disk comes back, not what that one was given. */
+START_TEST(test_two_disks_on_one_device)
+{
+	static const struct cpu_list second = { .n = 1, .cpu = { 12 } };
+	struct steer *s = steer();
+
+	rig_capture_start(&capture);
+	ck_assert_int_eq(steer_irqs(s, &device, &second), 0);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "4 of 4 interrupts of nvme0n1", "already");
+	ck_assert(!strncmp(affinity(130), "10", 2));
 	steer_restore(s);
 	for (unsigned int irq = 130; irq < 134; irq++)
 		ck_assert_str_eq(affinity(irq), "0-31");
@@ -102,6 +120,7 @@ static Suite *steer_suite(void)
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_there_and_back);
+	tcase_add_test(tc, test_two_disks_on_one_device);
 	tcase_add_test(tc, test_not_there);
 	tcase_add_test(tc, test_none);
 	suite_add_tcase(suite, tc);
