@@ -209,6 +209,13 @@ static void run_shrink_stacks(void)
 
 static int run_attach_drives(struct run *run)
 {
+	for (unsigned int i = 0; i < run->ndrives; i++) {
+		int err = drive_count(&run->drives[i], run->cpus);
+
+		if (err)
+			return err;
+	}
+	drives_measure(run->drives, run->ndrives, run->cpus);
 	while (run->attached < run->ndrives) {
 		struct drive *d = &run->drives[run->attached];
 		int err;

@@ -225,7 +225,6 @@ void control_set_poll(struct control_call *call)
 {
 	json_t *poll = json_object_get(call->request, "poll");
 	const char *text = json_string_value(poll);
-	const struct run *run = call->ctx;
 	struct drive *d;
 	char number[24];
 
@@ -239,7 +238,7 @@ void control_set_poll(struct control_call *call)
 			 (long long)json_integer_value(poll));
 		text = number;
 	}
-	if (!text || drive_set_poll(d, &run->vm, text))
+	if (!text || drive_set_poll(d, text))
 		control_refuse(call, "poll %.64s: give " DRIVE_POLL_CHOICES ", microseconds from 1 to %d",
 			       text ? text : "(none)", DRIVE_POLL_US_MAX);
 	else

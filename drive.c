@@ -210,6 +210,7 @@ int drive_parse(struct drive *d, const char *text, unsigned int index)
 	d->merge = true;
 	d->discard = true;
 	d->poll.index = POLL_ADAPTIVE;
+	d->adaptive_ns = POLL_NS_LEAST;
 	d->block_size.index = BLOCK_OF_HOST;
 	drive_keys(d, keys);
 	err = options_parse_keys(keys, "--disk", text, &d->text, &d->path);
@@ -228,34 +229,38 @@ void drive_forget(struct drive *d)
 }
 
 /* For long only where vCPUs and I/O threads can have a CPU each. */
-static u64 drive_poll_adaptive(const struct drive *d, const struct vm *vm)
+void drives_measure(struct drive *drives, unsigned int n, unsigned int ncpus)
 {
-	u64 ns;
+	unsigned int threads = ncpus;
+	u64 ns = POLL_NS_LEAST;
 
-	if (cpus_allowed() < vm->ncpus + d->iothreads)
-		return POLL_NS_LEAST;
-	ns = POLL_WAKEUPS * wakeup_cost();
+	for (unsigned int i = 0; i < n; i++)
+		threads += drives[i].iothreads;
+	if (cpus_allowed() >= threads)
+		ns = POLL_WAKEUPS * wakeup_cost();
 	if (ns < POLL_NS_LEAST)
-		return POLL_NS_LEAST;
-	return ns < POLL_NS_MOST ? ns : POLL_NS_MOST;
+		ns = POLL_NS_LEAST;
+	if (ns > POLL_NS_MOST)
+		ns = POLL_NS_MOST;
+	for (unsigned int i = 0; i < n; i++)
+		drives[i].adaptive_ns = ns;
 }
 
-static struct iothread_poll drive_poll(const struct drive *d,
-				       const struct vm *vm)
+static struct iothread_poll drive_poll(const struct drive *d)
 {
 	struct iothread_poll poll = { .always = d->poll.index == POLL_ALWAYS };
 
 	if (d->poll.index == POLL_ADAPTIVE)
-		poll.max_ns = drive_poll_adaptive(d, vm);
+		poll.max_ns = d->adaptive_ns;
 	else if (d->poll.index == POLL_MAX_US)
 		poll.max_ns = d->poll.number * 1000ull;
 	return poll;
 }
 
 /* Thread i owns queues i, i + iothreads, ...; "+" if more than one. */
-static int drive_new_threads(struct drive *d, const struct vm *vm)
+static int drive_new_threads(struct drive *d)
 {
-	const struct iothread_poll poll = drive_poll(d, vm);
+	const struct iothread_poll poll = drive_poll(d);
 
 	d->threads = calloc(d->iothreads, sizeof(struct iothread *));
 	if (!d->threads)
@@ -274,7 +279,7 @@ static int drive_new_threads(struct drive *d, const struct vm *vm)
 	return 0;
 }
 
-int drive_set_poll(struct drive *d, const struct vm *vm, const char *text)
+int drive_set_poll(struct drive *d, const char *text)
 {
 	struct iothread_poll poll;
 	int err = parse_choice(text, DRIVE_POLL_CHOICES, 1, DRIVE_POLL_US_MAX,
@@ -282,7 +287,7 @@ int drive_set_poll(struct drive *d, const struct vm *vm, const char *text)
 
 	if (err)
 		return err;
-	poll = drive_poll(d, vm);
+	poll = drive_poll(d);
 	for (unsigned int i = 0; i < d->iothreads; i++)
 		iothread_set_poll(d->threads[i], &poll);
 	return 0;
@@ -439,7 +444,7 @@ int drive_attach(struct drive *d, struct vm *vm)
 		return err;
 	err = disk_open(&d->disk, &params);
 	if (!err)
-		err = drive_new_threads(d, vm);
+		err = drive_new_threads(d);
 	if (!err)
 		err = drive_new_device(d, vm);
 	if (err)

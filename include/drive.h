@@ -48,6 +48,7 @@ struct drive {
 	u64 bps, bps_burst;
 	struct option_choice rerror, werror;
 
+	u64 adaptive_ns;	/* what poll=adaptive may take; drives_measure() */
 	struct trace *trace;	/* of --trace, or NULL */
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;
@@ -65,6 +66,11 @@ void drive_forget(struct drive *d);
 
 /* How many queues and I/O threads, in a guest of @ncpus.  0 or -errno. */
 int drive_count(struct drive *d, unsigned int ncpus);
+/*
+ * Once for all drives of a guest of @ncpus, drive_count() done: how long poll=adaptive may
+ * poll on this host.  Before drive_attach(), and before this thread is kept to fewer CPUs.
+ */
+void drives_measure(struct drive *drives, unsigned int n, unsigned int ncpus);
 /* Open and plug it in; its threads do not run yet.  0 or -errno. */
 int drive_attach(struct drive *d, struct vm *vm);
 /* The vCPUs have stopped.  drive_stop() first. */
@@ -78,7 +84,7 @@ void drive_retry(struct drive *d);
  */
 bool drive_answers(const struct drive *d, u64 ns);
 /* poll=@text from now on.  0 or -EINVAL, without a message. */
-int drive_set_poll(struct drive *d, const struct vm *vm, const char *text);
+int drive_set_poll(struct drive *d, const char *text);
 /* The limits are what ->iops and so on say by now. */
 void drive_throttle(struct drive *d);
 /*

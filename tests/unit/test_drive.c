@@ -363,6 +363,8 @@ START_TEST(test_poll_budget)
 		parse(cases[i].text);
 		cpus = cases[i].cpus;
 		wakeup_ns = cases[i].wakeup;
+		ck_assert_int_eq(drive_count(&d, vm.ncpus), 0);
+		drives_measure(&d, 1, vm.ncpus);
 		ck_assert_int_eq(drive_attach(&d, &vm), 0);
 		for (unsigned int t = 0; t < d.iothreads; t++)
 			ck_assert_uint_eq(
@@ -371,6 +373,34 @@ START_TEST(test_poll_budget)
 		drive_detach(&d);
 		drive_forget(&d);
 	}
+}
+END_TEST
+
+/* All drives' threads count; what is measured holds, whatever CPUs the main thread keeps to later. */
+START_TEST(test_poll_of_two_drives)
+{
+	static struct drive drives[2];
+
+	for (unsigned int i = 0; i < 2; i++) {
+		ck_assert_int_eq(drive_parse(&drives[i], "null:1G,queues=2", i),
+				 0);
+		ck_assert_int_eq(drive_count(&drives[i], vm.ncpus), 0);
+	}
+	wakeup_ns = 30000;
+	cpus = 6;
+	drives_measure(drives, 2, vm.ncpus);
+	ck_assert_uint_eq(drives[0].adaptive_ns, 200000);
+	cpus = 7;
+	drives_measure(drives, 2, vm.ncpus);
+	ck_assert_int_eq(drive_attach(&drives[1], &vm), 0);
+	cpus = 1;
+	ck_assert_int_eq(drive_set_poll(&drives[1], "off"), 0);
+	ck_assert_int_eq(drive_set_poll(&drives[1], "adaptive"), 0);
+	ck_assert_uint_eq(iothread_stats(drives[1].threads[0])->poll_max_ns,
+			  3000000);
+	drive_detach(&drives[1]);
+	for (unsigned int i = 0; i < 2; i++)
+		drive_forget(&drives[i]);
 }
 END_TEST
 
@@ -544,6 +574,7 @@ int main(void)
 	tcase_add_loop_test(tb, test_cache_names, 0, 5);
 	tcase_add_test(tb, test_threads);
 	tcase_add_test(tb, test_poll_budget);
+	tcase_add_test(tb, test_poll_of_two_drives);
 	tcase_add_test(tb, test_config);
 	tcase_add_test(tb, test_packed);
 	tcase_add_test(tb, test_block_size);
