@@ -187,15 +187,30 @@ static int node_nearest(const struct topology *t, int node)
 	return best;
 }
 
+/* Is @node a better home than @than?  Memory first, then free cores, then free memory. */
+static bool node_better(const struct placement *p, int node, int than)
+{
+	const struct topology *t = p->topology;
+	unsigned int n, most;
+
+	if (than < 0)
+		return true;
+	if (node_has_memory(t, node) != node_has_memory(t, than))
+		return node_has_memory(t, node);
+	n = node_free_cores(p, node);
+	most = node_free_cores(p, than);
+	return n > most ||
+	       (n == most && t->node[node].free > t->node[than].free);
+}
+
 /*
  * That of the first disk whose device has a node, or the nearest to it; else
- * that with most free cores, of several that with most free memory.
+ * the best of those where lkvm may run.
  */
 static void placement_find_home(struct placement *p)
 {
 	const struct placement_request *r = p->request;
 	const struct topology *t = p->topology;
-	unsigned int most = 0;
 
 	for (unsigned int d = 0; d < r->ndisks && p->home < 0; d++) {
 		if (!r->disk[d].device || r->disk[d].device->node < 0)
@@ -203,16 +218,9 @@ static void placement_find_home(struct placement *p)
 		p->home = node_nearest(t, r->disk[d].device->node);
 		p->device_disk = (int)d;
 	}
-	for (unsigned int i = 0; i < t->nnodes && p->device_disk < 0; i++) {
-		unsigned int n = node_free_cores(p, (int)i);
-
-		if (p->home >= 0 &&
-		    (n < most || (n == most && t->node[i].free <=
-						       t->node[p->home].free)))
-			continue;
-		p->home = (int)i;
-		most = n;
-	}
+	for (int i = 0; i < (int)t->nnodes && p->device_disk < 0; i++)
+		if (node_has_cpus(t, i) && node_better(p, i, p->home))
+			p->home = i;
 }
 
 /* Home, or the nearest node that has memory for lkvm. */

@@ -266,6 +266,21 @@ START_TEST(test_beside_others)
 }
 END_TEST
 
+/* With all cores taken, free memory decides: of nodes that have CPUs. */
+START_TEST(test_full_host)
+{
+	t = rig_begin("power9-gpu");
+	ask(2, 0);
+	t->node[0].free = t->node[1].free = 0;
+	request.taken = t->online;
+	choose();
+	ck_assert_int_eq(plan.home, 0);
+	ck_assert_int_eq(plan.memory, 0);
+	placement_free(&plan);
+	rig_end(t);
+}
+END_TEST
+
 /* Disks on two nodes: each one's threads at its own, the vCPUs at the first's. */
 START_TEST(test_two_disks)
 {
@@ -446,6 +461,7 @@ static Suite *placement_suite(void)
 			    RIG_MACHINES);
 	tcase_add_loop_test(tc, test_guests_differ, 0, RIG_MACHINES);
 	tcase_add_test(tc, test_beside_others);
+	tcase_add_test(tc, test_full_host);
 	tcase_add_test(tc, test_two_disks);
 	tcase_add_test(tc, test_guest_nodes);
 	tcase_add_test(tc, test_pins);
