@@ -33,6 +33,36 @@ static void print_node(const struct placement *p, int node, FILE *out)
 		fprintf(out, "node %u", p->topology->node[node].id);
 }
 
+/* Why a thread is not on @node. */
+enum lack { LACKS_CPUS, LACKS_ALLOWED_CPUS, LACKS_FREE_CORES };
+
+static enum lack node_lacks(const struct topology *t, int node)
+{
+	enum lack lack = LACKS_CPUS;
+
+	for (unsigned int i = 0; i < t->ncpus; i++) {
+		if (t->cpu[i].node != node)
+			continue;
+		if (cpu_mask_has(&t->allowed, t->cpu[i].id))
+			return LACKS_FREE_CORES;
+		lack = LACKS_ALLOWED_CPUS;
+	}
+	return lack;
+}
+
+/* "node 1 has no free core" */
+static void print_lack(const struct placement *p, int node, FILE *out)
+{
+	static const char *const text[] = {
+		[LACKS_CPUS] = "CPUs",
+		[LACKS_ALLOWED_CPUS] = "CPUs that lkvm may use",
+		[LACKS_FREE_CORES] = "free core",
+	};
+
+	print_node(p, node, out);
+	fprintf(out, " has no %s", text[node_lacks(p->topology, node)]);
+}
+
 /* Why its node was wanted. */
 static void print_wanted(const struct placement *p,
 			 const struct placement_thread *thread, FILE *out)
@@ -76,9 +106,11 @@ void placement_explain(const struct placement *p, unsigned int i, FILE *out)
 		print_wanted(p, thread, out);
 		break;
 	case PLACED_AWAY:
-		fputs("a core of its own, near ", out);
-		print_node(p, thread->wanted, out);
-		fputs(", which has none free", out);
+		fputs("a core of its own", out);
+		if (thread->wanted < 0)
+			break;
+		fputs(", elsewhere: ", out);
+		print_lack(p, thread->wanted, out);
 		break;
 	case PLACED_BESIDE_VCPU:
 		fputs("beside a vCPU: no whole core is left", out);
@@ -138,19 +170,23 @@ static void print_group(const struct placement *p, unsigned int first,
 static void print_compromise(const struct placement *p, FILE *out)
 {
 	static const char *const text[] = {
-		[PLACED_AWAY] = "node full: some are on others",
 		[PLACED_BESIDE_VCPU] = "some vCPUs share cores: no whole one is left",
 		[PLACED_BESIDE_IO] = "some share cores with I/O threads: no other is left",
 		[PLACED_BESIDE_GUEST] = "some are on cores of other guests: no other is left",
 		[PLACED_ON_GUEST] = "some are on CPUs of other guests: no other is left",
 	};
-	enum placement_why worst = PLACED_NOWHERE;
+	const struct placement_thread *worst = &p->thread[0];
 
-	for (unsigned int i = 0; i < p->nthreads; i++)
-		if (p->thread[i].why > worst)
-			worst = p->thread[i].why;
-	if (worst >= PLACED_AWAY)
-		fprintf(out, "; %s", text[worst]);
+	for (unsigned int i = 1; i < p->nthreads; i++)
+		if (p->thread[i].why > worst->why)
+			worst = &p->thread[i];
+	if (worst->why > PLACED_AWAY) {
+		fprintf(out, "; %s", text[worst->why]);
+	} else if (worst->why == PLACED_AWAY && worst->wanted >= 0) {
+		fputs("; ", out);
+		print_lack(p, worst->wanted, out);
+		fputs(": some are elsewhere", out);
+	}
 }
 
 void placement_summary(const struct placement *p, FILE *out)

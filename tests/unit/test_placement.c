@@ -84,7 +84,7 @@ START_TEST(test_explained)
 		  "nvme0n1 of vda is at node 1: vda I/O on CPUs 8-11 (node 1), vCPUs on CPUs 12-15 (node 1), memory on node 1" },
 		/* One more: a whole core far away before half of a near one. */
 		{ "xeon-2n-smt2", 6, 4,
-		  "nvme0n1 of vda is at node 1: vda I/O on CPUs 8-11 (node 1), vCPUs on CPUs 12-15,0,1 (nodes 0,1), memory on node 1; node full: some are on others" },
+		  "nvme0n1 of vda is at node 1: vda I/O on CPUs 8-11 (node 1), vCPUs on CPUs 12-15,0,1 (nodes 0,1), memory on node 1; node 1 has no free core: some are elsewhere" },
 		/* No core left: vCPUs share with vCPUs, not with I/O. */
 		{ "xeon-2n-smt2", 14, 4,
 		  "nvme0n1 of vda is at node 1: vda I/O on CPUs 8-11 (node 1), vCPUs on CPUs 12-15,0-7,28,29 (nodes 0,1), memory on node 1; some vCPUs share cores: no whole one is left" },
@@ -92,26 +92,26 @@ START_TEST(test_explained)
 		  "nvme0n1 of vda is at node 1: vda I/O on CPUs 8-11 (node 1), vCPUs on CPUs 12-15,0-7,28-31,16-27 (nodes 0,1), memory on node 1; some share cores with I/O threads: no other is left" },
 		/* The paper's kind of machine; the disk's node has no memory. */
 		{ "power8-20c", 4, 4,
-		  "nvme0n1 of vda is at node 3: vda I/O on CPUs 120,128,136,144 (node 3), vCPUs on CPUs 152,80,88,96 (nodes 2,3), memory on node 2; node full: some are on others" },
+		  "nvme0n1 of vda is at node 3: vda I/O on CPUs 120,128,136,144 (node 3), vCPUs on CPUs 152,80,88,96 (nodes 2,3), memory on node 2; node 3 has no free core: some are elsewhere" },
 		{ "power8-20c", 10, 10,
-		  "nvme0n1 of vda is at node 3: vda I/O on CPUs 120,128,136,144,152,80,88,96,104,112 (nodes 2,3), vCPUs on CPUs 0,8,16,24,32,40,48,56,64,72 (nodes 0,1), memory on node 2; node full: some are on others" },
+		  "nvme0n1 of vda is at node 3: vda I/O on CPUs 120,128,136,144,152,80,88,96,104,112 (nodes 2,3), vCPUs on CPUs 0,8,16,24,32,40,48,56,64,72 (nodes 0,1), memory on node 2; node 3 has no free core: some are elsewhere" },
 		{ "power8-smt8", 2, 2,
 		  "nvme0n1 of vda is at node 0: vda I/O on CPUs 0,8 (node 0), vCPUs on CPUs 16,24 (node 0), memory on node 0" },
 		{ "power7-8n", 6, 4,
-		  "nvme0n1 of vda is at node 9: vda I/O on CPUs 160,164,168,172 (node 9), vCPUs on CPUs 176,180,184,188,128,132 (nodes 8,9), memory on node 9; node full: some are on others" },
+		  "nvme0n1 of vda is at node 9: vda I/O on CPUs 160,164,168,172 (node 9), vCPUs on CPUs 176,180,184,188,128,132 (nodes 8,9), memory on node 9; node 9 has no free core: some are elsewhere" },
 		/* A node without CPUs is nobody's home, whatever memory it has. */
 		{ "power9-gpu", 2, 2,
-		  "nvme0n1 of vda is at node 255: vda I/O on CPUs 0,4 (node 0), vCPUs on CPUs 8,12 (node 0), memory on node 0; node full: some are on others" },
+		  "nvme0n1 of vda is at node 255: vda I/O on CPUs 0,4 (node 0), vCPUs on CPUs 8,12 (node 0), memory on node 0; node 255 has no CPUs: some are elsewhere" },
 		/* A cpuset that leaves the disk's node out. */
 		{ "opteron-8n-cpuset", 2, 1,
-		  "nvme0n1 of vda is at node 5: vda I/O on CPU 0 (node 0), vCPUs on CPUs 2,3 (node 1), memory on node 1; node full: some are on others" },
+		  "nvme0n1 of vda is at node 5: vda I/O on CPU 0 (node 0), vCPUs on CPUs 2,3 (node 1), memory on node 1; node 5 has no CPUs that lkvm may use: some are elsewhere" },
 		{ "opteron-sparse", 4, 4,
-		  "nvme0n1 of vda is at node 45: vda I/O on CPUs 30-33 (node 45), vCPUs on CPUs 34,35,12,13 (nodes 2,45), memory on node 45; node full: some are on others" },
+		  "nvme0n1 of vda is at node 45: vda I/O on CPUs 30-33 (node 45), vCPUs on CPUs 34,35,12,13 (nodes 2,45), memory on node 45; node 45 has no free core: some are elsewhere" },
 		{ "kunpeng-4n", 8, 8,
 		  "nvme0n1 of vda is at node 2: vda I/O on CPUs 64-71 (node 2), vCPUs on CPUs 72-79 (node 2), memory on node 2" },
 		/* The disk tells no node; half of the CPUs have none. */
 		{ "r630-no-node0", 6, 4,
-		  "vda I/O on CPUs 5,7,9,11 (node 1), vCPUs on CPUs 13,15,17,19,4,6 (node 1 and none), memory on node 1; node full: some are on others" },
+		  "vda I/O on CPUs 5,7,9,11 (node 1), vCPUs on CPUs 13,15,17,19,4,6 (node 1 and none), memory on node 1; node 1 has no free core: some are elsewhere" },
 		{ "xeon-4s-offline", 4, 2,
 		  "nvme0n1 of vda is at node 0: vda I/O on CPUs 0,1 (node 0), vCPUs on CPUs 3,4,6,7 (node 0), memory on node 0" },
 		/* Without a disk: where there is most room. */
@@ -136,7 +136,7 @@ START_TEST(test_each_thread_explained)
 	choose();
 	expect_explained(0, "vda.q0   CPU 8    core 8    node 1: a core of its own, on the node of nvme0n1");
 	expect_explained(2, "vcpu0    CPU 10   core 10   node 1: a core of its own, on the node of nvme0n1");
-	expect_explained(8, "vcpu6    CPU 0    core 0    node 0: a core of its own, near node 1, which has none free");
+	expect_explained(8, "vcpu6    CPU 0    core 0    node 0: a core of its own, elsewhere: node 1 has no free core");
 	placement_free(&plan);
 	ask(15, 2);
 	choose();
