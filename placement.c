@@ -19,14 +19,22 @@ struct cores {
 
 /* --- pins ---------------------------------------------------------------- */
 
-/* "--cpus 2,pin=0" or "--disk vda,iothread-cpus=0": what a message begins with. */
-static void pin_option(const struct placement *p, int disk, char option[64])
+/* "--cpus 2,pin=0,1" or "--disk (vda) iothread-cpus=0": what a message begins with. */
+static void pin_option(const struct placement *p, int disk,
+		       const struct cpu_list *pins, char *option, size_t size)
 {
+	FILE *out = fmemopen(option, size, "w");
+
+	*option = 0;
+	if (!out)
+		return;
 	if (disk < 0)
-		snprintf(option, 64, "--cpus %u,pin", p->request->ncpus);
+		fprintf(out, "--cpus %u,pin=", p->request->ncpus);
 	else
-		snprintf(option, 64, "--disk (%s) iothread-cpus",
-			 p->request->disk[disk].name);
+		fprintf(out, "--disk (%s) iothread-cpus=",
+			p->request->disk[disk].name);
+	cpu_list_print(pins, out);
+	fclose(out);
 }
 
 static void mask_text(const struct cpu_mask *m, char *text, size_t size)
@@ -90,12 +98,12 @@ static int pin_check_alone(const struct placement *p, const char *option,
 static int pin_group(struct placement *p, unsigned int first, unsigned int n,
 		     const struct cpu_list *pins)
 {
-	char option[64];
+	char option[64 + 5 * CPU_LIST_MAX];	/* four digits and a comma */
 	int err = 0;
 
 	if (!pins || !pins->n)
 		return 0;
-	pin_option(p, p->thread[first].disk, option);
+	pin_option(p, p->thread[first].disk, pins, option, sizeof(option));
 	if (pins->n != n) {
 		log_error("%s: names %u CPUs for %u %s; name one for each",
 			  option, pins->n, n,
