@@ -185,6 +185,17 @@ static void affinity_place(const struct affinity *a, struct vm *vm,
 	}
 }
 
+/* Take @cpus out of @rest, as long as that leaves any. */
+static void keep_off(struct cpu_mask *rest, const struct cpu_mask *cpus)
+{
+	struct cpu_mask left;
+
+	CPU_AND_S(sizeof(left.set), left.set, rest->set, cpus->set);
+	CPU_XOR_S(sizeof(left.set), left.set, left.set, rest->set);
+	if (cpu_mask_count(&left))
+		*rest = left;
+}
+
 /*
  * Main thread, workers of disks and whatever comes: by default attributes, since a
  * thread would else inherit the one CPU of the thread that starts it.
@@ -198,11 +209,9 @@ static void affinity_keep_off(const struct affinity *a)
 	placement_cpus(&a->plan, &own);
 	if (!cpu_mask_count(&own))
 		return;
-	CPU_AND_S(sizeof(own.set), own.set, own.set, a->topology->allowed.set);
-	CPU_XOR_S(sizeof(rest.set), rest.set, own.set,
-		  a->topology->allowed.set);
-	if (!cpu_mask_count(&rest))
-		rest = a->topology->allowed;
+	rest = a->topology->allowed;
+	keep_off(&rest, &own);
+	keep_off(&rest, &a->request.taken);
 	err = pthread_getattr_default_np(&attr);
 	if (err)
 		goto fail;
@@ -224,8 +233,11 @@ static void bind_memory(const struct vm *vm, const char *option, u64 offset,
 	int err = guest_memory_bind(&vm->mem, offset, size, node, strict);
 
 	if (err)
-		log_warn("%s: guest memory cannot be put on node %u: %s; it will be where it is touched first (a container wants --cap-add SYS_NICE)",
-			 option, node, strerror(-err));
+		log_warn("%s: guest memory cannot be put on node %u: %s; it will be where it is touched first%s",
+			 option, node, strerror(-err),
+			 err == -EPERM ?
+				 " (a container wants --cap-add SYS_NICE)" :
+				 "");
 }
 
 /* A huge page that its node has not got would end lkvm by SIGBUS. */
@@ -274,8 +286,9 @@ void affinity_apply(struct affinity *a, struct vm *vm,
 
 static void tell(const struct affinity *a, unsigned int i, bool all)
 {
-	char text[1024] = "";
-	FILE *out = fmemopen(text, sizeof(text), "w");
+	char *text = NULL;
+	size_t size;
+	FILE *out = open_memstream(&text, &size);
 
 	if (!out)
 		return;
@@ -283,8 +296,9 @@ static void tell(const struct affinity *a, unsigned int i, bool all)
 		placement_summary(&a->plan, out);
 	else
 		placement_explain(&a->plan, i, out);
-	fclose(out);
-	log_info("affinity: %s", text);
+	if (!fclose(out))
+		log_info("affinity: %s", text);
+	free(text);
 }
 
 void affinity_describe(const struct affinity *a, bool verbose)

@@ -10,7 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LOG_LINE_MAX 1024
+#define LOG_LINE_MAX 4096	/* PIPE_BUF: more would not be one write to a pipe */
 
 static void log_line(const char *kind, const char *fmt, va_list args)
 {
