@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#define HOST_CPUS_MAX 8192	/* Linux, NR_CPUS at its most */
 #define ROUNDS 7	/* the first one warms up */
 
 struct wakeup {
@@ -69,23 +70,23 @@ static u64 wakeup_measure(struct wakeup *w)
 
 unsigned int cpus_allowed(void)
 {
-	cpu_set_t cpus;
+	cpu_set_t cpus[HOST_CPUS_MAX / CPU_SETSIZE];
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
-		return CPU_SETSIZE;	/* more than the set has room for */
-	return (unsigned int)CPU_COUNT(&cpus);
+	if (sched_getaffinity(0, sizeof(cpus), cpus))
+		return 1;
+	return (unsigned int)CPU_COUNT_S(sizeof(cpus), cpus);
 }
 
 /* Anywhere but on this CPU, if there is another. */
 static void wakeup_place(pthread_attr_t *attr)
 {
-	cpu_set_t cpus;
+	cpu_set_t cpus[HOST_CPUS_MAX / CPU_SETSIZE];
 
-	if (sched_getaffinity(0, sizeof(cpus), &cpus))
+	if (sched_getaffinity(0, sizeof(cpus), cpus))
 		return;
-	CPU_CLR(sched_getcpu(), &cpus);
-	if (CPU_COUNT(&cpus))
-		pthread_attr_setaffinity_np(attr, sizeof(cpus), &cpus);
+	CPU_CLR_S(sched_getcpu(), sizeof(cpus), cpus);
+	if (CPU_COUNT_S(sizeof(cpus), cpus))
+		pthread_attr_setaffinity_np(attr, sizeof(cpus), cpus);
 }
 
 u64 wakeup_cost(void)
