@@ -195,23 +195,25 @@ static dev_t mounted_device(const struct topology *t, dev_t dev)
 {
 	char path[PATH_MAX], line[PATH_MAX + 512], source[256];
 	unsigned int major, minor;
-	struct stat st = { .st_rdev = 0 };
+	struct stat st;
+	bool found = false;
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/proc/self/mountinfo", t->root);
 	file = fopen(path, "re");
-	while (file && fgets(line, sizeof(line), file)) {
+	while (file && !found && fgets(line, sizeof(line), file)) {
 		const char *rest = strstr(line, " - ");
 
-		if (rest &&
-		    sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
-		    makedev(major, minor) == dev &&
-		    sscanf(rest, " - %*s %255s", source) == 1 &&
-		    (stat(source, &st) || !S_ISBLK(st.st_mode)))
-			st.st_rdev = 0;
+		found = rest &&
+			sscanf(line, "%*d %*d %u:%u", &major, &minor) == 2 &&
+			makedev(major, minor) == dev &&
+			sscanf(rest, " - %*s %255s", source) == 1;
 	}
 	if (file)
 		fclose(file);
+	if (!found || *source != '/' || stat(source, &st) ||
+	    !S_ISBLK(st.st_mode))
+		return 0;
 	return st.st_rdev;
 }
 
