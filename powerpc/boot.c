@@ -410,6 +410,21 @@ static int boot_place(const struct boot_load *load, struct spapr_boot *out)
 	return 0;
 }
 
+int spapr_boot_check_node(const struct spapr_boot *boot, u64 size)
+{
+	u64 end = boot->rtas + PAGE_SIZE;
+
+	if (boot->initrd_size)
+		end = boot->initrd + boot->initrd_size;
+	if (end <= size)
+		return 0;
+	log_error("--numa node=0: mem %lluM: kernel, tables and initrd reach up to %llu MiB, and all must be in node 0; give it mem=%lluM or more",
+		  (unsigned long long)(size / MIB),
+		  (unsigned long long)boot_mib(end),
+		  (unsigned long long)boot_mib(end + LINUX_ROOM));
+	return -ENOMEM;
+}
+
 static int boot_read_in(const struct boot_file *file,
 			const struct guest_memory *mem, u64 offset, u64 gpa,
 			u64 len)

@@ -367,6 +367,8 @@ int arch_boot(struct vm *vm, const struct boot_spec *boot)
 	struct spapr_boot place;
 	int err = spapr_boot_load(&vm->mem, boot, &place);
 
+	if (!err && vm->numa.nnodes)
+		err = spapr_boot_check_node(&place, vm->numa.size[0]);
 	if (!err)
 		err = machine_describe(vm, boot, &place);
 	if (!err)

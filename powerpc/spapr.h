@@ -238,6 +238,11 @@ struct spapr_boot {
  */
 int spapr_boot_load(const struct guest_memory *mem, const struct boot_spec *boot,
 		    struct spapr_boot *out);
+/*
+ * Linux begins with the memory of node 0 alone, of @size bytes: is all of @boot in it?  0 or
+ * -ENOMEM with a message.
+ */
+int spapr_boot_check_node(const struct spapr_boot *boot, u64 size);
 
 /* --- vcpu.c -------------------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 const u8 rtas_blob[RTAS_BLOB_SIZE] = "not a whole RTAS...";
 
 static struct spapr_boot placed;
+static u64 node0;	/* bytes; 0: no nodes */
 
 static void map_memory(u64 size)
 {
@@ -29,7 +30,9 @@ static void map_memory(u64 size)
 
 static int rig_load(void)
 {
-	return spapr_boot_load(&mem, &boot, &placed);
+	int err = spapr_boot_load(&mem, &boot, &placed);
+
+	return err || !node0 ? err : spapr_boot_check_node(&placed, node0);
 }
 
 static void remap_memory(u64 size)
@@ -531,6 +534,22 @@ START_TEST(test_initrd)
 }
 END_TEST
 
+/* Node 0 of --numa has all of it, or it is refused. */
+START_TEST(test_node)
+{
+	u64 end;
+
+	write_elf();
+	write_initrd(5000);
+	load_ok();
+	end = placed.initrd + placed.initrd_size;
+	node0 = end;
+	ck_assert_int_eq(rig_load(), 0);
+	node0 = end - 1;
+	load_fails(-ENOMEM, "--numa node=0", "give it mem=");
+}
+END_TEST
+
 /* lkvm's own archive goes first; alone, it is the initrd. */
 START_TEST(test_initrd_archive)
 {
@@ -742,6 +761,7 @@ static void add_other_tests(Suite *suite)
 	tcase_add_loop_test(tc, test_flat, 0, COUNT(flats));
 	tcase_add_test(tc, test_flat_size);
 	tcase_add_loop_test(tc, test_initrd, 0, COUNT(initrds));
+	tcase_add_test(tc, test_node);
 	tcase_add_loop_test(tc, test_initrd_archive, 0, 2);
 	tcase_add_loop_test(tc, test_command_endian, 0, COUNT(kinds));
 	tcase_add_test(tc, test_initrd_huge);
