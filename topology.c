@@ -13,7 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#define LINE_MAX_BYTES 8192	/* a list of CPUs at its longest */
+#define LINE_MAX_BYTES 32768	/* a list of CPUs at its longest */
 #define LOCAL_DISTANCE 10	/* ACPI 6.4, 5.2.17 */
 #define REMOTE_DISTANCE 20
 

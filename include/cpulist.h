@@ -10,7 +10,7 @@
 #include <sched.h>
 #include <stdio.h>
 
-#define CPUS_MAX 4096	/* numbers from 0; Linux has at most 8192, no host so many */
+#define CPUS_MAX 8192	/* numbers from 0; Linux, NR_CPUS at its most */
 #define CPU_LIST_MAX 256
 
 struct cpu_mask {
