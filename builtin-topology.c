@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 struct topology_command {
 	struct run run;		/* the guest's options */
@@ -63,6 +64,28 @@ static int topology_parse(struct topology_command *c, int argc, char **argv)
 	return 0;
 }
 
+/* Is that disk there? */
+static int topology_check_disk(const struct topology_command *c,
+			       unsigned int i)
+{
+	const char *path = c->run.drives[i].path;
+	struct stat st;
+
+	if (!strncmp(path, "null:", 5))
+		return 0;
+	if (!*c->root && stat(path, &st)) {
+		log_error("--disk %s: %s; give an image, a block device or null:SIZE",
+			  path, strerror(errno));
+		return -ENOENT;
+	}
+	if (*c->root && !c->run.affinity.disk[i].device) {
+		log_error("--disk %s: %s/sys/class/block has no such device; give one that is there, or null:SIZE",
+			  path, c->root);
+		return -ENODEV;
+	}
+	return 0;
+}
+
 static int topology_draw(const struct topology_command *c)
 {
 	FILE *out = fopen(c->svg, "we");
@@ -86,6 +109,8 @@ static int topology_show(struct topology_command *c)
 	a->look = true;
 	err = affinity_plan(a, c->root, c->run.cpus, c->run.drives,
 			    c->run.ndrives, &c->run.vm.numa);
+	for (unsigned int i = 0; !err && i < c->run.ndrives; i++)
+		err = topology_check_disk(c, i);
 	if (err)
 		return err;
 	if (c->svg) {

@@ -82,12 +82,12 @@ wrong_affinity() {
 	refused "--affinity both" "--affinity both: give auto, auto,irq or off" -k "$payload" --affinity both
 	refused "--affinity off,irq" "--affinity off,irq: give auto, auto,irq or off" -k "$payload" --affinity off,irq
 	refused "--affinity auto,core=1" "--affinity auto: unknown key core; there are: irq" -k "$payload" --affinity auto,core=1
-	refused "CPU that does not exist" "--cpus 1,pin: this host has no CPU 4000; give some of" -k "$payload" --cpus 1,pin=4000
+	refused "CPU that does not exist" "--cpus 1,pin=4000: this host has no CPU 4000; give some of" -k "$payload" --cpus 1,pin=4000
 	refused "no list of CPUs" "--cpus: pin 2-: no list" -k "$payload" --cpus 1,pin=2-
-	refused "more CPUs than vCPUs" "--cpus 1,pin: names 2 CPUs for 1 vCPUs" -k "$payload" --cpus 1,pin=0,1
-	refused "fewer CPUs than I/O threads" "iothread-cpus: names 1 CPUs for 2 I/O threads" -k "$payload" \
+	refused "more CPUs than vCPUs" "--cpus 1,pin=0,1: names 2 CPUs for 1 vCPUs" -k "$payload" --cpus 1,pin=0,1
+	refused "fewer CPUs than I/O threads" "iothread-cpus=0: names 1 CPUs for 2 I/O threads" -k "$payload" \
 		--disk null:16M,queues=2,iothread-cpus=0
-	refused "overlapping pins" "--cpus 1,pin: CPU 0 is that of vda.q0 already" -k "$payload" --cpus 1,pin=0 \
+	refused "overlapping pins" "--cpus 1,pin=0: CPU 0 is that of vda.q0 already" -k "$payload" --cpus 1,pin=0 \
 		--disk null:16M,iothread-cpus=0
 	refused "more threads than CPUs" "--affinity auto: 64 I/O threads and 64 vCPUs are more than the .*give fewer" \
 		-k "$payload" --affinity auto --cpus 64 --disk null:16M,iothreads=64
@@ -100,8 +100,16 @@ wrong_affinity() {
 	refused "vCPU in two nodes" "--numa node=1: vCPU 0 is named twice" -k "$payload" \
 		--numa node=0,cpus=0,mem=256M --numa node=1,cpus=0,mem=256M
 	if wanted "refused: CPU outside of the affinity of lkvm"; then
-		refused_by "--cpus 1,pin: CPU 1 is outside of the cpuset or affinity.*give some of 0" \
+		refused_by "--cpus 1,pin=1: CPU 1 is outside of the cpuset or affinity.*give some of 0" \
 			taskset -c 0 "$lkvm" run -k "$payload" --cpus 1,pin=1
+	fi
+	if wanted "refused: topology of a disk that is not there"; then
+		refused_by "--disk /nonexistent/disk: No such file.*give an image" \
+			"$lkvm" topology --disk null:1G --disk /nonexistent/disk
+	fi
+	if wanted "refused: topology of a device that another host has not"; then
+		refused_by "--disk no-disk: .*/sys/class/block has no such device" \
+			"$lkvm" topology --sysfs /. --disk no-disk
 	fi
 	if wanted "refused: topology of no host"; then
 		refused_by "/nonexistent/sys/devices/system/cpu/online: No such file" "$lkvm" topology --sysfs /nonexistent
