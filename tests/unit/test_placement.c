@@ -371,7 +371,7 @@ START_TEST(test_wrong_pins)
 	ask(2, 1);
 	request.automatic = false;
 	pin(&vcpu_pins, "0,16");
-	expect_refused("--cpus 2,pin", "no CPU 16", "0-3,5-15");
+	expect_refused("--cpus 2,pin=0,16: ", "no CPU 16", "0-3,5-15");
 	pin(&vcpu_pins, "4,5");
 	expect_refused("--cpus 2,pin", "CPU 4 is offline", "0-3,5-15");
 	pin(&vcpu_pins, "0,7");
@@ -381,10 +381,10 @@ START_TEST(test_wrong_pins)
 	pin(&vcpu_pins, "0");
 	expect_refused("--cpus 2,pin", "1 CPUs", "2 vCPUs");
 	pin(&vcpu_pins, "0-2");
-	expect_refused("--cpus 2,pin", "3 CPUs", "2 vCPUs");
+	expect_refused("--cpus 2,pin=0-2: ", "3 CPUs", "2 vCPUs");
 	vcpu_pins.n = 0;
 	pin(&io_pins, "1-2");
-	expect_refused("vda", "iothread-cpus", "1 I/O threads");
+	expect_refused("vda", "iothread-cpus=1,2: ", "1 I/O threads");
 	pin(&io_pins, "1");
 	pin(&vcpu_pins, "0-1");
 	expect_refused("--cpus 2,pin", "CPU 1", "vda.q0");
