@@ -320,6 +320,9 @@ static int vm_build(struct run *run)
 
 	vm->dedicated = run->dedicated;
 	err = numa_build(&run->affinity.numa, run->cpus, run->mem, &vm->numa);
+	if (!err && run->hugepages)
+		err = numa_check_pages(&run->affinity.numa,
+				       guest_hugepage_size());
 	if (err)
 		return err;
 	err = vm_init(vm, run->cpus, run->mem, run->hugepages);

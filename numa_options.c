@@ -180,6 +180,19 @@ int numa_build(const struct numa_options *o, unsigned int ncpus, u64 mem,
 	return err;
 }
 
+int numa_check_pages(const struct numa_options *o, u64 page)
+{
+	for (unsigned int i = 0; i < o->n; i++) {
+		if (o->node[i].mem % page == 0)
+			continue;
+		log_error("--numa node=%u: mem %lluM: no multiple of this host's huge pages of %lluM; give one, or leave out hugepages=on",
+			  i, (unsigned long long)(o->node[i].mem / MIB),
+			  (unsigned long long)(page / MIB));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 /* --- on a host ----------------------------------------------------------- */
 
 /* Index of the node of the host that node @id is bound to; -1: none; or -errno. */
@@ -210,6 +223,30 @@ static int host_node(const struct numa_options *o, const struct topology *t,
 	return -EINVAL;
 }
 
+/* Nodes that are bound to one of the host share its memory. */
+static int host_check_sums(const struct numa_options *o,
+			   const struct topology *t, const int *host)
+{
+	u64 sum[TOPOLOGY_NODES_MAX] = { 0 };
+
+	for (unsigned int i = 0; i < o->n; i++) {
+		const struct topology_node *node;
+
+		if (host[i] < 0)
+			continue;
+		node = &t->node[host[i]];
+		sum[host[i]] += o->node[i].mem;
+		if (sum[host[i]] <= node->memory)
+			continue;
+		log_error("--numa node=%u: host %u: nodes there have %lluM together, node %u of the host has %lluM; give less, or another one",
+			  i, node->id,
+			  (unsigned long long)(sum[host[i]] / MIB), node->id,
+			  (unsigned long long)(node->memory / MIB));
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int numa_resolve(const struct numa_options *o, const struct topology *t,
 		 unsigned int ncpus, struct guest_numa *numa, int *vcpu_node)
 {
@@ -220,6 +257,8 @@ int numa_resolve(const struct numa_options *o, const struct topology *t,
 		if (host[i] < -1)
 			return host[i];
 	}
+	if (host_check_sums(o, t, host))
+		return -EINVAL;
 	for (unsigned int i = 0; i < o->n; i++)
 		for (unsigned int j = 0; j < o->n; j++)
 			if (host[i] >= 0 && host[j] >= 0 && host[i] != host[j])

@@ -31,6 +31,9 @@ int numa_parse(void *ctx, const char *text);
 int numa_build(const struct numa_options *o, unsigned int ncpus, u64 mem,
 	       struct guest_numa *numa);
 
+/* Can they have memory in pages of @page bytes?  0 or -EINVAL, with a message. */
+int numa_check_pages(const struct numa_options *o, u64 page);
+
 /*
  * Can the host do that?  Sets @vcpu_node, an index of @t or -1 for each of @ncpus,
  * and the distances of nodes that are on different ones of the host.  0 or -errno, with a message.

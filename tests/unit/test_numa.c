@@ -105,6 +105,16 @@ START_TEST(test_wrong_sums)
 }
 END_TEST
 
+START_TEST(test_wrong_pages)
+{
+	give("node=0,cpus=0,mem=1G");
+	give("node=1,mem=1025M");
+	ck_assert_int_eq(numa_check_pages(&options, 1 << 20), 0);
+	expect_refused(numa_check_pages(&options, 2 << 20), "node=1", "1025M",
+		       "2M", "hugepages");
+}
+END_TEST
+
 /* --- where memory is ----------------------------------------------------- */
 
 START_TEST(test_ranges)
@@ -189,6 +199,22 @@ START_TEST(test_wrong_host)
 }
 END_TEST
 
+/* Each would fit by itself. */
+START_TEST(test_wrong_host_sum)
+{
+	struct topology *t = rig_begin("opteron-8n-cpuset");
+	int nodes[2];
+
+	give("node=0,mem=5G,cpus=0,host=1");
+	give("node=1,mem=3G,cpus=1,host=1");
+	ck_assert_int_eq(numa_resolve(&options, t, 2, &numa, nodes), 0);
+	options.node[1].mem = 4 * GIB;
+	expect_refused(numa_resolve(&options, t, 2, &numa, nodes), "node=1",
+		       "host 1", "9216M", "8192M");
+	rig_end(t);
+}
+END_TEST
+
 static Suite *numa_suite(void)
 {
 	Suite *suite = suite_create("numa");
@@ -200,6 +226,8 @@ static Suite *numa_suite(void)
 	tcase_add_test(tc, test_none);
 	tcase_add_test(tc, test_wrong_text);
 	tcase_add_test(tc, test_wrong_sums);
+	tcase_add_test(tc, test_wrong_pages);
+	tcase_add_test(tc, test_wrong_host_sum);
 	tcase_add_test(tc, test_ranges);
 	tcase_add_test(tc, test_bind);
 	tcase_add_test(tc, test_host);
