@@ -36,11 +36,18 @@ start() {
 	pid=$!
 }
 
-# Seen once, and not proved: a double fault at the first instruction behind
-# SYSCALL, interrupts off, still on the user's stack.  It looks as if the emulator
-# had delivered one there.  Only this is tried again, and counted and told.
+# What the emulator does to guests: it loses an interrupt (124, 137), which its
+# description knows; it delivered one at the first instruction behind SYSCALL; and of 24
+# guests with four vCPUs that ran one fio job one ended by a triple fault, with any build of
+# lkvm, while the emulated host's own kernel dies of such things, too.  Such a guest
+# runs once more, and is counted and told; $stalls_allowed of them in a run.
 emulator_fault() {
-	[ "$1" = 127 ] && grep -q 'PANIC: double fault' "$log" && grep -q 'RIP: 0010:entry_SYSCALL_64+0x0/' "$log"
+	case $1 in
+	124 | 137) return 0 ;;
+	126) grep -q 'triple fault' "$log.err" ;;
+	127) grep -q 'PANIC: double fault' "$log" && grep -q 'RIP: 0010:entry_SYSCALL_64+0x0/' "$log" ;;
+	*) return 1 ;;
+	esac
 }
 
 # expect STATUS FUNCTION ARGUMENT...: what FUNCTION starts ends with this status
@@ -51,17 +58,13 @@ expect() {
 		"$@"
 		wait "$pid" || got=$?
 		[ $got -ne "$want" ] || return 0
-		# The emulator may have lost an interrupt: once more, and count it.
-		[ $got = 124 ] || [ $got = 137 ] || emulator_fault $got || break
-		[ "$try" = 1 ] || break
-		[ "$stalls" -lt $stalls_allowed ] || break
+		[ "$try" = 1 ] && [ "$stalls" -lt $stalls_allowed ] && emulator_fault $got || break
 		stalls=$((stalls + 1))
 		echo "# stalled: $name (exit status $got), once more"
 		cp "$log" "$log.stalled"
 	done
 	fail "exit status $got, not $want: $(tail -qn 1 "$log.err")"
 }
-
 guest() { expect "$1" start "${@:2}"; }
 
 # in_guest STATUS [OPTION...] -- COMMAND...: run it in a guest.  $input is what it reads.
