@@ -105,7 +105,7 @@ wrong_affinity() {
 	fi
 	if wanted "refused: topology of a disk that is not there"; then
 		refused_by "--disk /nonexistent/disk: No such file.*give an image" \
-			"$lkvm" topology --disk null:1G --disk /nonexistent/disk
+			"$lkvm" topology --disk /nonexistent/disk
 	fi
 	if wanted "refused: topology of a device that another host has not"; then
 		refused_by "--disk no-disk: .*/sys/class/block has no such device" \
