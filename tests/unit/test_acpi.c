@@ -33,6 +33,7 @@ static struct table tables[TABLES];
 
 static void setup(void)
 {
+	numa = (struct guest_numa){ 0 };
 	ram = calloc(1, MEM_SIZE);
 	ck_assert_ptr_nonnull(ram);
 	mem.nregions = 1;

@@ -265,11 +265,12 @@ END_TEST
 
 /* --- threads -------------------------------------------------------------- */
 
-static unsigned int hold;
+static unsigned int hold, held;
 
 static void wait_held(void *arg)
 {
 	(void)arg;
+	write_once(&held, 1);
 	while (read_once(&hold))
 		usleep(1000);
 }
@@ -287,9 +288,10 @@ START_TEST(test_answers)
 
 	ck_assert(iothread_answers(threads[0], 20000000000ull));
 	hold = 1;
+	held = 0;
 	pthread_create(&holder, NULL, hold_thread, threads[0]);
-	while (iothread_answers(threads[0], 10000000))
-		;	/* until it is held */
+	while (!read_once(&held))
+		usleep(1000);
 	ck_assert(!iothread_answers(threads[0], 10000000));
 	write_once(&hold, 0);
 	pthread_join(holder, NULL);

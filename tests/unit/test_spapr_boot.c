@@ -155,6 +155,7 @@ static void write_initrd(u64 size)
 static void setup(void)
 {
 	rig_setup();
+	node0 = 0;
 	boot.cmdline = "console=hvc0";
 	make_elf(kinds[0]);
 }
