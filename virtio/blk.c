@@ -172,6 +172,12 @@ static void blk_flush(struct blk_request *req)
 		blk_hand_over(req);
 }
 
+__attribute__((cold)) static void blk_break(struct blk_queue *q, const char *malformed)
+{
+	q->active = false;
+	virtio_device_break(&q->blk->dev, blk_queue_index(q), malformed);
+}
+
 /*
  * Take header and status off the chain, wherever the driver put their
  * boundaries (2.7.4: no assumption about framing), and do what it says.
@@ -231,12 +237,8 @@ blk_take(struct blk_queue *q, u64 now)
 	if (got > 0 && !malformed)
 		return true;
 	blk_request_put(q, req);
-	if (malformed) {
-		q->active = false;
-		virtio_device_break(&q->blk->dev,
-				    blk_queue_index(q),
-				    malformed);
-	}
+	if (malformed)
+		blk_break(q, malformed);
 	return false;
 }
 
@@ -478,14 +480,18 @@ static void blk_publish(struct iothread_client *c)
 static bool blk_sleep(struct iothread_client *c)
 {
 	struct blk_queue *q = to_blk_queue(c);
+	bool more;
 
 	if (q->irq.wanted)	/* published since run */
 		return true;
 	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree ||
 	    c->resting)
 		return false;
-	return virtqueue_kicks_on(&q->vq,
+	more = virtqueue_kicks_on(&q->vq,
 				  c->patience ? (u16)q->pace.want : 1);
+	if (q->vq.error)
+		blk_break(q, q->vq.error);
+	return more;
 }
 
 /*

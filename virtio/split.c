@@ -209,6 +209,9 @@ bool split_kicks_on(struct virtqueue *vq, u16 n)
 	}
 	full_fence();	/* Barrier D */
 	waiting = (u16)(le16_to_cpu(read_once(&r->avail->idx)) - r->next_avail);
+	/* Not what a driver wrote: rings that overlap, so that kicks change it. */
+	if (waiting > vq->size)
+		return virtqueue_malformed(vq, "avail index") > 0;
 	return waiting >= n;
 }
 

@@ -188,7 +188,8 @@ void virtqueue_kicks_off(struct virtqueue *vq);
 /*
  * Ask it to kick again, when @n chains wait (1 to the size of the ring; without
  * EVENT_IDX always at the first).  Returns true if they do already, or if some
- * came meanwhile: those may have brought no kick.
+ * came meanwhile: those may have brought no kick.  False with ->error if the driver
+ * claims more than the ring holds.
  */
 bool virtqueue_kicks_on(struct virtqueue *vq, u16 n);
 

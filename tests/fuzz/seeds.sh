@@ -51,3 +51,5 @@ seed failures "$flaky$ranges$write$discard$write$zeroes$unmap$flush$turn$turn\14
 seed cache "$erasable$caching$write$turn$off$write$zeroes$turn$on$write$flush$settle$off$on"
 seed changes "$device$caching\217\0\3\1\1\1\1\1\1\1\1\217\x20\0\0\17\x20\0$read$settle"
 seed nothing "$device$ranges$discard$turn$zeroes$turn$off$read$settle"
+# A used ring whose flags are the avail index: turning kicks on or off changes it.
+seed overlap '\xce\x07\x32\x90\x04\x04\x02\x90\x04\x04\x04\x04\x26\x04\x6c\x04\x04\x04\x31\x01'
