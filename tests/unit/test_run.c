@@ -42,13 +42,18 @@ static void teardown(void)
 	free(run.root_text);
 }
 
+/* run->command points into argv, which lives as long as the process. */
 static int parse(const char *const *words)
 {
+	static char *argv[32];
 	int argc = 0;
 
-	while (words[argc])
+	while (words[argc]) {
+		argv[argc] = (char *)words[argc];
 		argc++;
-	return run_parse(&run, argc, (char **)words);
+	}
+	argv[argc] = NULL;
+	return run_parse(&run, argc, argv);
 }
 #define PARSE(...) parse((const char *const[]){ "run", __VA_ARGS__, NULL })
 
