@@ -8,19 +8,11 @@
 
 int builtin_set_poll(int argc, char **argv)
 {
-	bool help = false;
-	const struct option_spec specs[] = {
-		{ 'h', "help", OPTION_FLAG, &help, 0, 0, NULL, "this text",
-		  NULL },
-		{ .name = NULL },
-	};
 	const struct control_command command = {
 		.name = "set-poll",
 		.usage = "NAME DISK " DRIVE_POLL_CHOICES,
 		.about = "Whether its I/O threads look for work before they sleep, as poll= of lkvm run\n"
 			 "--disk: not at all, as long as it pays, for ever, or up to so many microseconds.\n",
-		.specs = specs,
-		.help = &help,
 		.min = 3,
 		.max = 3,
 	};

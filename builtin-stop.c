@@ -73,18 +73,10 @@ int builtin_stop(int argc, char **argv)
 /* A request that has nothing but its name. */
 static int plain(const char *name, const char *about, int argc, char **argv)
 {
-	bool help = false;
-	const struct option_spec specs[] = {
-		{ 'h', "help", OPTION_FLAG, &help, 0, 0, NULL, "this text",
-		  NULL },
-		{ .name = NULL },
-	};
 	const struct control_command command = {
 		.name = name,
 		.usage = "NAME",
 		.about = about,
-		.specs = specs,
-		.help = &help,
 		.min = 1,
 		.max = 1,
 	};

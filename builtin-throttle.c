@@ -39,12 +39,6 @@ static int add_limit(json_t *fields, char *word)
 
 int builtin_throttle(int argc, char **argv)
 {
-	bool help = false;
-	const struct option_spec specs[] = {
-		{ 'h', "help", OPTION_FLAG, &help, 0, 0, NULL, "this text",
-		  NULL },
-		{ .name = NULL },
-	};
 	const struct control_command command = {
 		.name = "throttle",
 		.usage = "NAME DISK KEY=VALUE...",
@@ -53,8 +47,6 @@ int builtin_throttle(int argc, char **argv)
 			 "  bps=SIZE        bytes read and written a second (0: no limit)\n"
 			 "  bps-burst=SIZE  bytes at once after a pause (0: those of 100 ms)\n"
 			 "What is not named stays. The new limits hold at once, also for what waits.\n",
-		.specs = specs,
-		.help = &help,
 		.min = 3,
 		.max = 6,
 	};

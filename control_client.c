@@ -385,10 +385,17 @@ static int wrong_words(const struct control_command *c, int n, char **words)
 
 int control_parse(const struct control_command *c, int argc, char **argv)
 {
+	bool help = false;
+	const struct option_spec only_help[] = {
+		{ 'h', "help", OPTION_FLAG, &help, 0, 0, NULL, "this text",
+		  NULL },
+		{ .name = NULL },
+	};
+	const struct option_spec *specs = c->specs ? c->specs : only_help;
 	int n = 0, at = 1, next;
 
 	while (at < argc) {
-		next = options_parse(c->specs, c->name, argc - at + 1,
+		next = options_parse(specs, c->name, argc - at + 1,
 				     argv + at - 1);
 		if (next < 0)
 			return next;
@@ -396,9 +403,9 @@ int control_parse(const struct control_command *c, int argc, char **argv)
 		if (at < argc)
 			argv[1 + n++] = argv[at++];
 	}
-	if (*c->help) {
+	if (c->specs ? *c->help : help) {
 		printf("usage: lkvm %s %s\n\n", c->name, c->usage);
-		options_help(c->specs);
+		options_help(specs);
 		if (c->about)
 			printf("\n%s", c->about);
 		return -1;

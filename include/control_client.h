@@ -54,8 +54,8 @@ struct control_command {
 	const char *name;
 	const char *usage;		/* "NAME DISK SIZE [--shrink]" */
 	const char *about;		/* lines behind the options, or NULL */
-	const struct option_spec *specs;	/* with its own --help, into *help */
-	const bool *help;
+	const struct option_spec *specs;	/* with its own --help, into *help; */
+	const bool *help;			/* NULL: it has no other option */
 	int min, max;			/* words beside options */
 };
 
