@@ -72,7 +72,7 @@ LIB_OBJS.x86 += x86/boot.o x86/bzimage.o x86/pvh.o
 LIB_OBJS.x86 += x86/acpi.o x86/acpi_numa.o x86/serial.o x86/uart.o
 
 # Logic alone, which unit tests on any machine link.
-PAPR_OBJS := powerpc/hcall.o powerpc/rtas.o powerpc/pci.o powerpc/hvcons.o
+PAPR_OBJS := powerpc/hcall.o powerpc/rtas.o powerpc/epow.o powerpc/pci.o powerpc/hvcons.o
 PAPR_OBJS += powerpc/fdt.o powerpc/boot.o powerpc/core.o
 LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)

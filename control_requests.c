@@ -101,7 +101,6 @@ static void serve_stop(struct control_call *call)
 {
 	struct run *run = call->ctx;
 	bool force;
-	int err;
 
 	if (!CONTROL_TAKES(call, "force") ||
 	    !control_bool(call, "force", &force))
@@ -119,11 +118,8 @@ static void serve_stop(struct control_call *call)
 		control_refuse(call, "it is paused, and cannot power off; resume it first, or add --force");
 		return;
 	}
-	err = arch_power_button(&run->vm);
-	if (err)
-		control_refuse(call, err == -ENODEV ?
-			"this machine has no power button; power off inside of the guest, or add --force" :
-			"the guest does not listen to its power button: it has no driver for it, or has not loaded it yet; power off inside of it, or add --force");
+	if (arch_power_button(&run->vm))
+		control_refuse(call, "the guest does not listen to its power button: it has no driver for it, or has not loaded it yet; power off inside of it, or add --force");
 	else
 		call->result = json_object();
 }

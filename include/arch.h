@@ -76,8 +76,8 @@ int arch_devices_init(struct vm *vm);
 void arch_devices_exit(struct vm *vm);
 
 /*
- * Press the power button.  Main thread.  0; -ENODEV if the machine has none,
- * -ENOTCONN if the guest does not listen to it.  No message.
+ * Press the power button.  Main thread.  0, or -ENOTCONN if the guest does not listen
+ * to it, without a message.
  */
 int arch_power_button(struct vm *vm);
 

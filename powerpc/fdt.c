@@ -315,7 +315,7 @@ static void rtas_events(struct tree *t)
 }
 
 /*
- * B.4.3.1, tokens: B.4.3.3; linux,*: Linux kernel/rtas.c.  Linux takes a panic
+ * B.4.3.1, tokens: B.4.3.3, rtas-sensors: a sensor and its last index; linux,*: Linux kernel/rtas.c.  Linux takes a panic
  * to ibm,os-term only if ibm,extended-os-term is there, too.
  */
 static void rtas(struct tree *t, const struct spapr_fdt_spec *spec)
@@ -331,6 +331,7 @@ static void rtas(struct tree *t, const struct spapr_fdt_spec *spec)
 	rtas_numa(t, spec);
 	flag(t, "ibm,extended-os-term");
 	flag(t, "ibm,change-msix-capable");
+	CELLS(t, "rtas-sensors", SPAPR_EPOW_SENSOR, 0);
 	bytes(t, "ibm,hypertas-functions", hypertas_functions,
 	      sizeof(hypertas_functions));
 	end(t);
@@ -352,6 +353,20 @@ static void xics(struct tree *t, const struct spapr_fdt_spec *spec)
 	CELLS(t, "#interrupt-cells", 2);
 	CELLS(t, "ibm,interrupt-server-ranges", 0, spec->ncpus);
 	CELLS(t, "phandle", XICS_PHANDLE);
+	end(t);
+}
+
+/* B.4.12; interrupts of its own kind, whose numbers are the controller's. */
+static void event_sources(struct tree *t)
+{
+	node(t, "event-sources");
+	flag(t, "interrupt-controller");
+	CELLS(t, "#address-cells", 0);
+	CELLS(t, "#interrupt-cells", 2);
+	CELLS(t, "interrupt-ranges", SPAPR_IRQ_EPOW, 1);
+	node(t, "epow-events");
+	CELLS(t, "interrupts", SPAPR_IRQ_EPOW, IRQ_EDGE);
+	end(t);
 	end(t);
 }
 
@@ -505,6 +520,7 @@ int spapr_fdt_build(const struct spapr_fdt_spec *spec, void *buf, size_t room)
 	cpus(&t, spec);
 	rtas(&t, spec);
 	xics(&t, spec);
+	event_sources(&t);
 	vdevice(&t);
 	pci_bridge(&t, spec);
 	end(&t);

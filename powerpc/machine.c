@@ -61,11 +61,9 @@ const struct arch_pci_window arch_pci_window64 = {
 /* A port would be memory to the CPU: nothing is gained by one. */
 const struct arch_pci_window arch_pci_io_window = { .size = 0 };
 
-/* An EPOW event would be one (LoPAPR 10.2.2), but needs RTAS event-scan. */
 int arch_power_button(struct vm *vm)
 {
-	(void)vm;
-	return -ENODEV;
+	return spapr_power_button(vm);
 }
 
 /* Power ISA, or: "yield", a hint to the other threads' benefit. */
@@ -254,6 +252,7 @@ int arch_vm_init(struct vm *vm)
 		return log_no_memory();
 	vm->arch->vm = vm;
 	vm->arch->console_irq_fd = -1;
+	vm->arch->epow_irq_fd = -1;
 	vm->arch->xics_fd = -1;
 	vm->arch->tce_fd = -1;
 	err = machine_create(vm);
@@ -280,29 +279,45 @@ void arch_vm_exit(struct vm *vm)
 
 /* --- devices ------------------------------------------------------------- */
 
-static int machine_add_console(struct vm *vm)
+/* *@fdp: an eventfd that interrupts by @source, of @what. */
+static int machine_add_irq(struct vm *vm, u32 source, const char *what, int *fdp)
 {
-	struct vm_arch *arch = vm->arch;
 	int fd = event_new(), err;
 
 	if (fd < 0) {
-		log_error("no eventfd for the terminal: %s; raise ulimit -n",
+		log_error("no eventfd for the %s: %s; raise ulimit -n", what,
 			  strerror(-fd));
 		return fd;
 	}
-	err = irqfd_attach(vm, fd, SPAPR_IRQ_CONSOLE, -1);
-	if (err) {
+	err = irqfd_attach(vm, fd, source, -1);
+	if (err)
 		close(fd);
-		return err;
-	}
-	arch->console_irq_fd = fd;
-	return hvcons_new(&arch->hvcons, vm->console, fd);
+	else
+		*fdp = fd;
+	return err;
+}
+
+static void machine_remove_irq(struct vm *vm, u32 source, int *fdp)
+{
+	if (*fdp < 0)
+		return;
+	irqfd_detach(vm, *fdp, source);
+	close(*fdp);
+	*fdp = -1;
 }
 
 int arch_devices_init(struct vm *vm)
 {
-	int err = machine_add_console(vm);
+	struct vm_arch *arch = vm->arch;
+	int err = machine_add_irq(vm, SPAPR_IRQ_CONSOLE, "terminal",
+				  &arch->console_irq_fd);
 
+	if (!err)
+		err = hvcons_new(&arch->hvcons, vm->console,
+				 arch->console_irq_fd);
+	if (!err)
+		err = machine_add_irq(vm, SPAPR_IRQ_EPOW, "power button",
+				      &arch->epow_irq_fd);
 	if (!err)
 		err = pci_host_new(&vm->pci, vm);
 	if (err)
@@ -319,11 +334,8 @@ void arch_devices_exit(struct vm *vm)
 	vm->pci = NULL;
 	hvcons_free(arch->hvcons);
 	arch->hvcons = NULL;
-	if (arch->console_irq_fd >= 0) {
-		irqfd_detach(vm, arch->console_irq_fd, SPAPR_IRQ_CONSOLE);
-		close(arch->console_irq_fd);
-	}
-	arch->console_irq_fd = -1;
+	machine_remove_irq(vm, SPAPR_IRQ_EPOW, &arch->epow_irq_fd);
+	machine_remove_irq(vm, SPAPR_IRQ_CONSOLE, &arch->console_irq_fd);
 }
 
 /* --- boot ---------------------------------------------------------------- */

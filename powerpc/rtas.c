@@ -15,7 +15,6 @@
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))
 
 #define RTAS_CELLS_MAX 16	/* Linux, struct rtas_args */
-#define RTAS_NO_EVENT 1
 
 /* 7.2.7: what is before the inputs and outputs; cells of 32 bits, big endian. */
 struct rtas_block {
@@ -42,7 +41,7 @@ static int rtas_get_time_of_day(struct rtas_call *call)
 	return RTAS_SUCCESS;
 }
 
-/* 7.3.3.1 */
+/* 7.3.3.1; the only event there is, epow.c's, is an interrupt */
 static int rtas_event_scan(struct rtas_call *call)
 {
 	(void)call;
@@ -100,6 +99,8 @@ static int rtas_query_cpu_stopped_state(struct rtas_call *call)
 const struct rtas_service rtas_services[] = {
 	{ "get-time-of-day", rtas_get_time_of_day, 0, 7 },
 	{ "event-scan", rtas_event_scan, 4, 0 },
+	{ "check-exception", spapr_check_exception, 6, 0 },
+	{ "get-sensor-state", spapr_get_sensor_state, 2, 1 },
 	{ "power-off", rtas_power_off, 2, 0 },
 	{ "system-reboot", rtas_system_reboot, 0, 0 },
 	{ "ibm,os-term", rtas_os_term, 1, 0 },

@@ -10,6 +10,7 @@
  *	host.c		what the guest's CPUs have of the host's
  *	hcall.c		hypervisor calls that the kernel passes up
  *	rtas.c		run-time services, called through one hcall
+ *	epow.c		the power button
  *	pci.c		the PCI host bridge as firmware shows it
  *	hvcons.c	the virtual terminal
  *	fdt.c		the device tree
@@ -17,7 +18,7 @@
  *	core.c		the host's cores, the size of page tables
  *	loop.c		the guest that measures KVM's speed
  *
- * hcall.c, rtas.c, pci.c, hvcons.c, fdt.c, boot.c and core.c use no ioctl and nothing
+ * hcall.c, rtas.c, epow.c, pci.c, hvcons.c, fdt.c, boot.c and core.c use no ioctl and nothing
  * of POWER's uapi headers: they are built into unit tests on any machine.
  */
 #ifndef LKVM_POWERPC_SPAPR_H
@@ -54,6 +55,7 @@ struct vm;
 
 /* Interrupt source numbers (XICS): KVM's begin at 16; GSI = source. */
 #define SPAPR_IRQ_CONSOLE	16	/* edge */
+#define SPAPR_IRQ_EPOW		17	/* edge */
 #define SPAPR_IRQ_INTX_BASE	32	/* level, one for each of PCI_SLOTS */
 #define SPAPR_IRQ_MSI_BASE	64	/* edge; from here on irq_msi_alloc() */
 
@@ -71,11 +73,17 @@ struct vm;
 #define RTAS_SUCCESS		0
 #define RTAS_HARDWARE		(-1)
 #define RTAS_PARAMETER		(-3)
+#define RTAS_NO_EVENT		1	/* of event-scan and check-exception */
+
+/* The power button: not pressed, the guest has not heard of it, it has. */
+enum spapr_epow { EPOW_NONE, EPOW_PENDING, EPOW_TOLD };
 
 struct vm_arch {
 	struct vm *vm;
 	struct hvcons *hvcons;
 	int console_irq_fd;
+	int epow_irq_fd;
+	u32 epow;		/* enum spapr_epow; main thread and all vCPUs */
 	int xics_fd;
 	int tce_fd;			/* keeps the DMA window's table alive */
 	u32 hpt_shift;			/* log2 of the hash table's size */
@@ -125,6 +133,15 @@ extern const u8 rtas_blob[RTAS_BLOB_SIZE];
 
 /* H_RTAS with the argument block at @gpa; returns r3. */
 u64 rtas_hcall(struct vm *vm, unsigned int cpu, u64 gpa);
+
+/* --- epow.c -------------------------------------------------------------- */
+
+/* arch_power_button() */
+int spapr_power_button(struct vm *vm);
+/* Services, for the table of rtas.c. */
+#define SPAPR_EPOW_SENSOR 9		/* 7.3.5.5, table of sensors */
+rtas_fn spapr_check_exception;		/* vector, source, mask, critical, buffer, length */
+rtas_fn spapr_get_sensor_state;		/* sensor, index -> state */
 
 /* --- pci.c --------------------------------------------------------------- */
 
@@ -286,5 +303,7 @@ int xics_init(struct vm *vm);
 int xics_connect(struct vcpu *vcpu);
 /* Make @source known, masked; edge-triggered.  May be repeated.  0 or -errno. */
 int xics_add_msi(struct vm *vm, u32 source);
+/* Has the guest unmasked @source? */
+bool xics_enabled(struct vm *vm, u32 source);
 
 #endif

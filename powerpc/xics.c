@@ -39,6 +39,19 @@ int xics_add_msi(struct vm *vm, u32 source)
 	return xics_add(vm, source, 0);
 }
 
+bool xics_enabled(struct vm *vm, u32 source)
+{
+	u64 state = KVM_XICS_MASKED;
+	struct kvm_device_attr attr = {
+		.group = KVM_DEV_XICS_GRP_SOURCES,
+		.attr = source,
+		.addr = (u64)(uintptr_t)&state,
+	};
+
+	return !ioctl(vm->arch->xics_fd, KVM_GET_DEVICE_ATTR, &attr) &&
+	       !(state & KVM_XICS_MASKED);
+}
+
 static int xics_create(struct vm *vm)
 {
 	struct kvm_create_device device = { .type = KVM_DEV_TYPE_XICS };
@@ -60,6 +73,8 @@ int xics_init(struct vm *vm)
 
 	if (!err)
 		err = xics_add(vm, SPAPR_IRQ_CONSOLE, 0);
+	if (!err)
+		err = xics_add(vm, SPAPR_IRQ_EPOW, 0);
 	for (u32 slot = 0; !err && slot < PCI_SLOTS; slot++)
 		err = xics_add(vm, SPAPR_IRQ_INTX_BASE + slot,
 			       KVM_XICS_LEVEL_SENSITIVE);

@@ -127,6 +127,13 @@ test_end_timeout_and_signal() {
 	wait "$pid" || got=$?
 	check $got = 143
 }
+# The power button: Linux hears of it by an EPOW interrupt, and powers off.
+test_end_power_button() {
+	start ready -c 2 --name web
+	wait_for ready
+	"$lkvm" stop web > "$log.stop" 2>&1 || fail "stop: $? $(cat "$log.stop")"
+	wait "$pid" || fail "exit status $?: $(tail -n 1 "$log.err")"
+}
 
 # in_guest STATUS [OPTION...] -- COMMAND...: run it in a guest, as tests.sh has it
 in_guest() {

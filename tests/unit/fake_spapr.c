@@ -77,6 +77,12 @@ void spapr_cpu_stop_self(struct vm *vm, unsigned int cpu)
 	pthread_mutex_unlock(&fake_spapr.lock);
 }
 
+bool xics_enabled(struct vm *vm, u32 source)
+{
+	(void)vm;
+	return source == fake_spapr.enabled;
+}
+
 int xics_add_msi(struct vm *vm, u32 source)
 {
 	int err;

@@ -31,6 +31,7 @@ struct fake_spapr {
 	unsigned int nsources;
 	u32 source[FAKE_SOURCES_MAX];	/* of xics_add_msi(), in order */
 	int refuse_msi;			/* a negative errno */
+	u32 enabled;			/* the source that is unmasked, if any */
 };
 
 extern struct fake_spapr fake_spapr;

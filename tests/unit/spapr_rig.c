@@ -81,6 +81,7 @@ void rig_init(struct spapr_rig *rig)
 	fake_spapr_reset(RIG_CPUS);
 	vm->end_fd = event_new();
 	vm->arch = &rig->arch;
+	rig->arch.epow_irq_fd = event_new();
 	vm->mem.nregions = 1;
 	vm->mem.size = RIG_RAM;
 	/* Of its own, so that a sanitizer knows where it ends. */
@@ -101,6 +102,7 @@ void rig_exit(struct spapr_rig *rig)
 	msix_free(rig->disk.msix);
 	pci_host_free(rig->vm.pci);
 	free(rig->vm.mem.region[0].host);
+	close(rig->arch.epow_irq_fd);
 	close(rig->vm.end_fd);
 }
 

@@ -2,7 +2,7 @@
 /*
  * Hypervisor calls as a guest makes them, good and bad ones.
  */
-/* helpers: fake_console.c fake_event.c fake_spapr.c spapr_rig.c guest_ring.c ../../powerpc/hcall.c ../../powerpc/hvcons.c ../../powerpc/pci.c ../../powerpc/rtas.c */
+/* helpers: fake_console.c fake_event.c fake_spapr.c spapr_rig.c guest_ring.c ../../powerpc/hcall.c ../../powerpc/hvcons.c ../../powerpc/epow.c ../../powerpc/pci.c ../../powerpc/rtas.c */
 #include "fake_spapr.h"
 #include "guest_ring.h"
 #include "spapr_rig.h"

@@ -3,12 +3,14 @@
  * Run-time services: the argument block, hostile ones above all, and the
  * services that are not about PCI.
  */
-/* helpers: fake_console.c fake_event.c fake_spapr.c spapr_rig.c guest_ring.c ../../powerpc/hvcons.c ../../powerpc/pci.c ../../powerpc/rtas.c */
+/* helpers: fake_console.c fake_event.c fake_spapr.c spapr_rig.c guest_ring.c ../../powerpc/hvcons.c ../../powerpc/epow.c ../../powerpc/pci.c ../../powerpc/rtas.c */
 #include "fake_spapr.h"
 #include "guest_ring.h"
 #include "kvm/event.h"
 #include "spapr_rig.h"
+#include <errno.h>
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -41,7 +43,7 @@ START_TEST(test_table)
 					       "ibm,int-on", "ibm,int-off" };
 	unsigned int in_kernel = 0;
 
-	ck_assert_uint_eq(rtas_nservices, 18);
+	ck_assert_uint_eq(rtas_nservices, 20);
 	for (unsigned int i = 0; i < rtas_nservices; i++) {
 		in_kernel += !rtas_services[i].fn;
 		for (unsigned int k = 0; k < i; k++)
@@ -260,6 +262,125 @@ START_TEST(test_event_scan)
 }
 END_TEST
 
+/* --- the power button ------------------------------------------------------ */
+
+#define EPOW_CLASS 0x40000000
+#define LOG_AT 0x2000u
+#define LOG_SIZE 116u
+
+/* check-exception as Linux calls it; bytes that it does not write stay all ones. */
+static int check_exception(u32 mask, u32 critical, u32 buffer, u32 room)
+{
+	memset(guest_ptr(&rig.vm.mem, LOG_AT, 0x100), 0xff, 0x100);
+	return RIG_CALL(&rig, "check-exception", 0, NULL, 0x500, SPAPR_IRQ_EPOW,
+			mask, critical, buffer, room);
+}
+
+static u32 epow_sensor(void)
+{
+	u32 state;
+
+	ck_assert_int_eq(RIG_CALL(&rig, "get-sensor-state", 1, &state, 9, 0),
+			 RTAS_SUCCESS);
+	return state;
+}
+
+static void press(void)
+{
+	fake_spapr.enabled = SPAPR_IRQ_EPOW;
+	ck_assert_int_eq(spapr_power_button(&rig.vm), 0);
+}
+
+START_TEST(test_button_unheard)
+{
+	ck_assert_int_eq(spapr_power_button(&rig.vm), -ENOTCONN);
+	ck_assert(!event_pending(rig.arch.epow_irq_fd));
+	ck_assert_int_eq(check_exception(~0u, 0, LOG_AT, 2048), 1);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT), UNTOUCHED);
+	ck_assert_uint_eq(epow_sensor(), 0);
+}
+END_TEST
+
+/* What Linux looks at (asm/rtas.h, pseries/ras.c). */
+START_TEST(test_button_log)
+{
+	const u8 *log = guest_ptr(&rig.vm.mem, LOG_AT, LOG_SIZE);
+
+	press();
+	ck_assert(event_pending(rig.arch.epow_irq_fd));
+	ck_assert_uint_eq(epow_sensor(), 3);
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 0, LOG_AT, 2048), 0);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT), 0x06340040);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT + 4), LOG_SIZE - 8);
+	ck_assert_uint_eq(log[8], 0x86);
+	ck_assert_uint_eq(log[10], 0x8e);
+	ck_assert_mem_eq(log + 20, "IBM", 4);
+	ck_assert_mem_eq(log + 24, "PH\0\x30", 4);
+	ck_assert_mem_eq(log + 72, "UH\0\x18", 4);
+	ck_assert_mem_eq(log + 96, "EP\0\x14", 4);
+	ck_assert_uint_eq(log[104], 3);
+	ck_assert_uint_eq(log[105], 1);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT + LOG_SIZE), UNTOUCHED);
+	/* Told once, but the sensor stays. */
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 0, LOG_AT, 2048), 1);
+	ck_assert_uint_eq(epow_sensor(), 3);
+	press();
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 0, LOG_AT, 2048), 0);
+}
+END_TEST
+
+START_TEST(test_button_date)
+{
+	time_t before = time(NULL), told;
+	const u8 *log = guest_ptr(&rig.vm.mem, LOG_AT, LOG_SIZE);
+	char text[16];
+	struct tm tm = { 0 };
+
+	press();
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 0, LOG_AT, 2048), 0);
+	snprintf(text, sizeof(text), "%08x%06x", rig_cell(&rig, LOG_AT + 32),
+		 rig_cell(&rig, LOG_AT + 36) >> 8);
+	ck_assert_ptr_nonnull(strptime(text, "%Y%m%d%H%M%S", &tm));
+	told = timegm(&tm);
+	ck_assert_int_ge(told, before);
+	ck_assert_int_le(told, time(NULL));
+	ck_assert_uint_eq(log[39], 0);
+}
+END_TEST
+
+/* Of no event that is not asked for, in no more room than there is. */
+START_TEST(test_button_fits)
+{
+	static const u32 nowhere[] = { RIG_RAM - LOG_SIZE + 1, RIG_RAM, ~0u };
+
+	press();
+	ck_assert_int_eq(check_exception(~(u32)EPOW_CLASS, 0, LOG_AT, 2048), 1);
+	for (unsigned int i = 0; i < 3; i++)
+		ck_assert_int_eq(check_exception(EPOW_CLASS, 0, nowhere[i],
+						 2048), RTAS_PARAMETER);
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 1, LOG_AT, 2048), 0);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT), 0x06300040);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT + 4), UNTOUCHED);
+	press();
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 0, LOG_AT, 8), 0);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT + 4), LOG_SIZE - 8);
+	ck_assert_uint_eq(rig_cell(&rig, LOG_AT + 8), UNTOUCHED);
+}
+END_TEST
+
+START_TEST(test_no_such_sensor)
+{
+	static const u32 none[][2] = { { 9, 1 }, { 8, 0 }, { 0, 0 },
+				       { ~0u, ~0u }, { 9, ~0u } };
+	u32 state;
+
+	for (unsigned int i = 0; i < 5; i++)
+		ck_assert_int_eq(RIG_CALL(&rig, "get-sensor-state", 1, &state,
+					  none[i][0], none[i][1]),
+				 RTAS_PARAMETER);
+}
+END_TEST
+
 START_TEST(test_start_cpu)
 {
 	u32 state;
@@ -447,6 +568,11 @@ static void add_services(Suite *suite)
 	tcase_add_loop_test(tc, test_ends, 0, 3);
 	tcase_add_test(tc, test_time);
 	tcase_add_test(tc, test_event_scan);
+	tcase_add_test(tc, test_button_unheard);
+	tcase_add_test(tc, test_button_log);
+	tcase_add_test(tc, test_button_date);
+	tcase_add_test(tc, test_button_fits);
+	tcase_add_test(tc, test_no_such_sensor);
 	tcase_add_test(tc, test_start_cpu);
 	tcase_add_test(tc, test_stop_self);
 	tcase_add_test(tc, test_no_such_cpu);

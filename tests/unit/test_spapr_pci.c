@@ -3,7 +3,7 @@
  * The PCI host bridge as pseries firmware shows it: configuration space, MSIs,
  * and what the device tree is told.
  */
-/* helpers: fake_console.c fake_event.c fake_spapr.c spapr_rig.c guest_ring.c ../../powerpc/hvcons.c ../../powerpc/pci.c ../../powerpc/rtas.c */
+/* helpers: fake_console.c fake_event.c fake_spapr.c spapr_rig.c guest_ring.c ../../powerpc/hvcons.c ../../powerpc/epow.c ../../powerpc/pci.c ../../powerpc/rtas.c */
 #include "arch.h"
 #include "fake_event.h"
 #include "fake_spapr.h"
