@@ -36,6 +36,7 @@
 #define POLL_LEAST 50			/* the smallest budget: the largest by that */
 #define POLL_PREEMPTED_NS 500000	/* no turn, no timer tick takes so long */
 #define POLL_REST 64			/* then no polling for so many times that */
+#define POLL_TOLD_NS 10000000		/* polling always is counted so often */
 
 /* A post whose sender waits; lives on the caller's stack. */
 struct iothread_call {
@@ -226,15 +227,14 @@ static bool iothread_rests(const struct iothread *t)
 static bool iothread_poll(struct iothread *t)
 {
 	bool always = t->poll.always, worked = false;
-	u64 start, last, now;
+	u64 most = always ? POLL_TOLD_NS : t->poll_ns, start, last, now;
 
-	if (!always && (!t->poll_ns || iothread_rests(t)))
+	if (!most || (!always && iothread_rests(t)))
 		return false;
 	counter_add(&t->stats.polls, 1);
 	probe_poll_start(t->name, t->poll_ns);
 	start = last = now = now_ns();
-	while (!worked && !read_once(&t->attention) &&
-	       (always || now - start < t->poll_ns)) {
+	while (!worked && !read_once(&t->attention) && now - start < most) {
 		arch_relax();
 		worked = iothread_turn(t);
 		now = now_ns();
@@ -250,7 +250,7 @@ static bool iothread_poll(struct iothread *t)
 		t->idle_ns += now - start;
 		counter_add(&t->stats.poll_vain_ns, now - start);
 	}
-	return worked || read_once(&t->attention);
+	return worked || always || read_once(&t->attention);
 }
 
 /*

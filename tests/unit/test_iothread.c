@@ -579,6 +579,21 @@ START_TEST(test_poll_always)
 }
 END_TEST
 
+/* An idle thread that polls always is seen to, while it does. */
+START_TEST(test_poll_always_told)
+{
+	const struct iothread_poll poll = { .always = true };
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, &poll);
+	u64 vain = THREAD_STAT(t, poll_vain_ns);
+
+	while (THREAD_STAT(t, poll_vain_ns) - vain < 20000000)
+		usleep(1000);
+	ck_assert_uint_eq(THREAD_STAT(t, sleeps), 0);
+	guest_stop(&g, t);
+}
+END_TEST
+
 static u64 cpu_ns(void)
 {
 	struct timespec t;
@@ -827,6 +842,7 @@ int main(void)
 	tcase_add_loop_test(tc, test_nobody_starves, 0, 3);
 	tcase_add_test(tc, test_no_poll);
 	tcase_add_test(tc, test_poll_always);
+	tcase_add_test(tc, test_poll_always_told);
 	tcase_add_test(tc, test_poll_adaptive);
 	tcase_add_test(tc, test_poll_shrinks_to_zero);
 	tcase_add_test(tc, test_patience);
