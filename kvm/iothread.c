@@ -34,7 +34,8 @@
 
 /* Adaptive polling, see iothread_poll(). */
 #define POLL_LEAST 50			/* the smallest budget: the largest by that */
-#define POLL_PREEMPTED_NS 500000	/* no turn, no timer tick takes so long */
+#define POLL_LOOK 500000		/* ns: no look around, no timer tick takes so long ... */
+#define POLL_LOOK_MOST 2500000		/* ... nor this where wake-ups, and so all, are dear */
 #define POLL_REST 64			/* then no polling for so many times that */
 #define POLL_TOLD_NS 10000000		/* polling always is counted so often */
 
@@ -203,13 +204,15 @@ static bool iothread_turn(struct iothread *t)
 }
 
 /*
- * Someone else needed this core while the thread was polling: there is none to
- * spare, and what polls now may be in the way of the guest itself.
+ * A look around took @ns.  If that is too long, someone else needed this core: there is
+ * none to spare, and what polls now may be in the way of the guest itself.
  */
-static void iothread_preempted(struct iothread *t, u64 now, u64 lost)
+static void iothread_looked(struct iothread *t, u64 now, u64 ns)
 {
+	if (ns < POLL_LOOK || (ns < POLL_LOOK_MOST && ns < t->poll.max_ns / 2))
+		return;
 	t->poll_ns = 0;
-	t->poll_rest_until = now + POLL_REST * lost;
+	t->poll_rest_until = now + POLL_REST * ns;
 }
 
 static bool iothread_rests(const struct iothread *t)
@@ -238,8 +241,8 @@ static bool iothread_poll(struct iothread *t)
 		arch_relax();
 		worked = iothread_turn(t);
 		now = now_ns();
-		if (!worked && !always && now - last > POLL_PREEMPTED_NS)
-			iothread_preempted(t, now, now - last);
+		if (!worked && !always)
+			iothread_looked(t, now, now - last);
 		last = now;
 	}
 	probe_poll_end(t->name, worked);
@@ -326,12 +329,9 @@ static void iothread_wait(struct iothread *t)
 
 	counter_add(&t->stats.sleeps, 1);
 	n = iothread_sleep(t, events);
-	for (int i = 0; i < n; i++) {
-		struct iothread_client *c = events[i].data.ptr;
-
-		if (c)
-			iothread_woken(t, c);
-	}
+	for (int i = 0; i < n; i++)
+		if (events[i].data.ptr)		/* not if it is wake_fd */
+			iothread_woken(t, events[i].data.ptr);
 	end = now_ns();
 	counter_add(&t->stats.wait_ns, end - start);
 	t->idle_ns += end - start;

@@ -479,6 +479,7 @@ struct guest {
 	unsigned int armed;		/* sleep() ran so often */
 	u64 patience;			/* asked for each time */
 	bool resting;
+	unsigned int slow_us;		/* what a look in vain takes */
 };
 
 static bool guest_take(struct iothread_client *c)
@@ -486,8 +487,11 @@ static bool guest_take(struct iothread_client *c)
 	struct guest *g = (struct guest *)c;
 
 	c->resting = read_once(&g->resting);
-	if (!read_once(&g->offered))
+	if (!read_once(&g->offered)) {
+		if (g->slow_us)
+			usleep(g->slow_us);
 		return false;
+	}
 	write_once(&g->offered, false);
 	__atomic_store_n(&g->taken, g->taken + 1, __ATOMIC_RELEASE);
 	return true;
@@ -590,6 +594,29 @@ START_TEST(test_poll_always_told)
 	while (THREAD_STAT(t, poll_vain_ns) - vain < 20000000)
 		usleep(1000);
 	ck_assert_uint_eq(THREAD_STAT(t, sleeps), 0);
+	guest_stop(&g, t);
+}
+END_TEST
+
+/*
+ * A look around of 1 ms is a slow machine's, where wake-ups are dear and the budget is
+ * large; one of 4 ms is another thread's that needs this core.
+ */
+START_TEST(test_poll_slow_looks)
+{
+	const struct iothread_poll poll = { .max_ns = 20000000 };
+	struct guest g = { .slow_us = _i ? 1000 : 4000 };
+	struct iothread *t = guest_start(&g, &poll);
+	unsigned int offers = 100;
+
+	for (unsigned int i = 1; i <= offers; i++) {
+		ck_assert(guest_offer(&g, true, i));
+		usleep(10000);
+	}
+	if (_i)
+		ck_assert_uint_gt(THREAD_STAT(t, polls_found), offers / 10);
+	else
+		ck_assert_uint_lt(THREAD_STAT(t, polls_found), offers / 10);
 	guest_stop(&g, t);
 }
 END_TEST
@@ -843,6 +870,7 @@ int main(void)
 	tcase_add_test(tc, test_no_poll);
 	tcase_add_test(tc, test_poll_always);
 	tcase_add_test(tc, test_poll_always_told);
+	tcase_add_loop_test(tc, test_poll_slow_looks, 0, 2);
 	tcase_add_test(tc, test_poll_adaptive);
 	tcase_add_test(tc, test_poll_shrinks_to_zero);
 	tcase_add_test(tc, test_patience);
