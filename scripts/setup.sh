@@ -35,6 +35,7 @@ strace: to count system calls
 socat: to talk to the control socket by hand
 bpftrace: to watch probes
 xfsprogs: to make and check xfs images
+numactl: to see nodes as guests see them
 gnuplot-nox: the plots of bench/figures'
 [ "$(uname -m)" != ppc64le ] || build="$build
 libfdt-dev: the device tree of guests"

@@ -217,12 +217,13 @@ task_typed() {
 	say "firing=$(firing "$(param interrupt)")"
 }
 
-# NUMA nodes as Linux has them, and whether it had to complain.
+# NUMA nodes as Linux and numactl, if it is here, have them, and whether Linux had to complain.
 task_nodes() {
 	for node in /sys/devices/system/node/node[0-9]*; do
 		say "${node##*/}=$(cat "$node/cpulist") mib=$(awk '/MemTotal/ { print int($4 / 1024) }' "$node/meminfo")" \
 			"distance=$(tr ' ' , < "$node/distance")"
 	done
+	! command -v numactl > /dev/null || numactl -H | while read -r line; do say "numactl: $line"; done
 	say "complaints=$(dmesg | grep -iE 'not on the same node|srat.*(reject|fail|bug)|numa.*(fail|invalid)' | tr '\n' ';')"
 }
 

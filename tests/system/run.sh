@@ -30,7 +30,7 @@ make_initrd() {
 }
 make_initrd "$dir/cloud.cpio" "$cloud"
 make_initrd "$dir/generic.cpio" "$generic" ext4
-make_initrd "$dir/tools.cpio" "$cloud" xfs button evdev --program /sbin/mkfs.ext4 /sbin/mkfs.xfs /sbin/fstrim /sbin/blkdiscard
+make_initrd "$dir/tools.cpio" "$cloud" xfs button evdev --program /sbin/mkfs.ext4 /sbin/mkfs.xfs /sbin/fstrim /sbin/blkdiscard /usr/bin/numactl
 "$lkvm" mkinitrd -o "$dir/command.cpio" --busybox --modules "$cloud"
 "$lkvm" mkinitrd -o "$dir/busybox.cpio.gz" --busybox
 version=$(cat "$cloud/version") modules_dir=$dir/modprobe/usr/lib/modules

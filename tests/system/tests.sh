@@ -641,8 +641,11 @@ test_numa_guest_nodes() {
 	check "$(memory_of bind:1 | cut -d ' ' -f 2)" -ge 1024
 	check "$(memory_of bind:0 | cut -d ' ' -f 1)" -ge 256
 	stop TERM 143
+	initrd=$dir/tools.cpio
 	guest 0 nodes -c 4 -d null:64M --numa node=0,cpus=0-1,mem=192M,host=1 --numa node=1,cpus=2,3,mem=320M,host=0
-	has 'node0=0-1 mib=1[0-9][0-9] distance=10,20' 'node1=2-3 mib=(2[5-9]|3[0-2])[0-9] distance=20,10' complaints= end
+	has 'node0=0-1 mib=1[0-9][0-9] distance=10,20' 'node1=2-3 mib=(2[5-9]|3[0-2])[0-9] distance=20,10' complaints= \
+		'numactl: available: 2 nodes \(0-1\)' 'numactl: node 0 cpus: 0 1' 'numactl: node 0 size: 1[0-9][0-9] MB' \
+		'numactl: node 1 cpus: 2 3' 'numactl: 0: +10 +20' 'numactl: 1: +20 +10' end
 }
 
 # vCPUs that take turns, a node without CPUs, and one that reaches over the hole.
