@@ -12,10 +12,11 @@
 # Terse fields, reads first, writes 41 behind: 6 KiB, 8 IOPS, 30 99th percentile, 40
 # mean; both of the total latency, from submission to completion, in us.
 # HOW, the sixth argument: a number is how many requests a system call submits or waits for
-# (1); "spread", each job has a CPU of its own, as far from the others' as there is room.
+# (1); "spread", or what bench/figures has behind "bare", each job has a CPU of its own, as
+# far from the others' as there is room.
 measure() {
 	case ${6-} in
-	spread) set -- "$1" "$2" "$3" "$4" "$5" --cpus_allowed_policy=split \
+	spread | /*) set -- "$1" "$2" "$3" "$4" "$5" --cpus_allowed_policy=split \
 		--cpus_allowed="$(awk -v jobs="$3" -v cpus="$(nproc)" 'BEGIN {
 			for (i = 0; i < jobs; i++) if (!seen[c = int(i * cpus / jobs)]++) text = text (i ? "," : "") c
 			print text }')" ;;

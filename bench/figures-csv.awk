@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# awk -v costs=FILE -f figures-csv.awk DISKS POINTS RESULTS
+# awk -v costs=FILE -v missing=FILE -f figures-csv.awk DISKS POINTS RESULTS
 #
 # From what bench/figures measured to a CSV file, a row for each point: medians over the runs and
 # quartiles (_q1, _q3; linear between runs); counts are per request, from a window inside each
-# run.  FILE gets instructions per request by part, of what was measured so.  DISKS and POINTS
-# are the tables of figures-plan.sh, RESULTS is what compare-host.sh wrote.
+# run.  costs gets instructions per request by part, of what was measured so; missing gets
+# points without a run.  DISKS and POINTS are the tables of figures-plan.sh, RESULTS is what
+# compare-host.sh wrote.
 
 # The @p-th part of what was noted under @what, sorted: 0.5 is the median.
 function quantile(what, p,    v, n, i, j, t, at) {
@@ -31,6 +32,7 @@ file == 1 {
 file == 2 {
 	if ($7 == "insn") next
 	row = $1 "," $2 "," $3 "," $4 "," $5 "," $6
+	if ($7 == "calls") counted[$3, $4, $5, $6] = 1
 	if (!(row in known)) { known[row] = 1; rows[++nrows] = row; measured[row] = $3 SUBSEP $4 SUBSEP $5 SUBSEP $6 }
 	next
 }
@@ -42,6 +44,7 @@ $1 == "stall" { stalls[$7, $4, $5, $6]++; next }
 	for (i = 8; i <= NF; i++) { split($i, pair, "="); n[pair[1]] = pair[2] }
 	if (n["requests"] + 0 == 0) next
 	if ($1 == "calls") {
+		counts[key]++
 		submits = n["sys.209"] + n["sys.426"]
 		if (submits) note(key, "per_submit", n["requests"] / submits)
 		note(key, "calls", n["calls"] / n["requests"])
@@ -63,12 +66,14 @@ $1 == "stall" { stalls[$7, $4, $5, $6]++; next }
 	}
 }
 END {
+	print "figure,series,rival,rw,jobs,depth" > missing
 	print "figure,series,rival,rw,jobs,depth,device,queues,threads,poll,batch,affinity,runs,stalls,others,iops,iops_q1,iops_q3," \
 		"lat_us,lat_q1,lat_q3,p99_us,exits,irqs,switches,vcpu_us,io_us,per_submit,calls"
 	for (r = 1; r <= nrows; r++) {
 		split(rows[r], word, ",")
 		key = measured[rows[r]]
-		if (!runs[key]) continue
+		if (!runs[key]) { print rows[r] > missing; continue }
+		if (key in counted && counts[key] < runs[key]) runs[key] = counts[key] + 0
 		line = rows[r] "," (word[3] in disk ? disk[word[3]] : substr(word[3], 6) ",,,,,") "," runs[key] "," stalls[key] + 0 "," others[key]
 		for (i = 2; i <= 4; i++) line = line "," number(quantile(key SUBSEP "iops", i == 2 ? 0.5 : i == 3 ? 0.25 : 0.75), 0)
 		for (i = 2; i <= 4; i++) line = line "," number(quantile(key SUBSEP "lat", i == 2 ? 0.5 : i == 3 ? 0.25 : 0.75), 1)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# awk -f figures-report.awk MACHINE RING.CSV COSTS.CSV MODEL.CSV FIGURES.CSV
+# awk -f figures-report.awk MACHINE RING.CSV COSTS.CSV MODEL.CSV MISSING.CSV FIGURES.CSV
 #
 # The report of bench/figures, in Markdown: each figure beside what the paper (Zhang and others, ICPADS
 # 2017) or the talk (Lei, KVM Forum 2014) has in its text; their plots are not read.
@@ -11,6 +11,7 @@ FNR == 1 { split("", at); for (i = 1; i <= NF; i++) at[$i] = i; next }
 file == 2 { if ($3 == 1 || $2 == $3) ring[++nring] = $0; next }
 file == 3 { insn[$1, $6] = $7; insn_runs = $5; next }
 file == 4 { model[++nmodel] = $0; next }
+file == 5 { missing = missing (nmissing++ ? "; " : "") $1 " " $2 " " $4 " " $5 "x" $6; next }
 {
 	n = $at["runs"]
 	if (least == "" || n < least) least = n
@@ -72,6 +73,7 @@ function heading() {
 	print "| devices | null_blk; figure 8: " machine["figure8"] " |"
 	print "| affinity | " (machine["affinity"] == "auto" ? "by lkvm, `--affinity auto`" : "by taskset: vCPUs on one half of the CPUs, I/O threads on the other") " |"
 	print "| runs | " (least < 5 ? "**ONLY " least " of each point at the least**" : "at least " least " of each point") ", interleaved, every second round backwards; medians, and quartiles in brackets; " stalls + 0 " runs stalled and were repeated |"
+	if (nmissing) print "| not measured | **" nmissing " points, of which no run ended:** " missing " |"
 	if (others != "") print "| other load | at most " others " % of this machine in the worst run" (others > 5 ? ": **IOPS and latencies are not to be relied on**, counts are" : "") " |"
 	print "\nThe paper: Zhang and others, \"High Performance and Scalable Virtual Machine Storage I/O Stack for Multicore"
 	print "Systems\", ICPADS 2017 (POWER8, 20 cores, a guest with 10 vCPUs, runs of 60 s). The talk: Ming Lei, \"Virtio-blk Multi-queue"

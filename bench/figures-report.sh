@@ -12,7 +12,7 @@ for name in machine disks points results ring; do
 	[ -s "$dir/$name" ] || { echo "${0##*/}: no $name in $dir: run bench/figures --out $dir" >&2; exit 1; }
 done
 
-awk -v costs="$dir/costs.csv" -f "$top/bench/figures-csv.awk" "$dir/disks" "$dir/points" "$dir/results" > "$dir/figures.csv"
+awk -v costs="$dir/costs.csv" -v missing="$dir/missing.csv" -f "$top/bench/figures-csv.awk" "$dir/disks" "$dir/points" "$dir/results" > "$dir/figures.csv"
 # Lines DISK QUEUES THREADS ROUND JSON
 jq -Rrs '[split("\n")[] | select(. != "") | capture("^(?<disk>\\w+) (?<queues>\\d+) (?<threads>\\d+) \\d+ (?<json>.*)") | . + (.json | fromjson | {ns})]
 	| def at($p): sort | . as $v | ((length - 1) * $p) as $x | ($x | floor) as $i
@@ -22,5 +22,5 @@ jq -Rrs '[split("\n")[] | select(. != "") | capture("^(?<disk>\\w+) (?<queues>\\
 		| [.[0].disk, .[0].queues, .[0].threads, ($ns | length), ($ns | at(0.5)), ($ns | at(0.25)), ($ns | at(0.75))] | join(","))' "$dir/ring" > "$dir/ring.csv"
 awk -f "$top/bench/model" "$dir/machine" "$dir/ring.csv" "$dir/costs.csv" "$dir/figures.csv" > "$dir/model.csv"
 "$top/bench/figures-plot.sh" "$dir"
-awk -f "$top/bench/figures-report.awk" "$dir/machine" "$dir/ring.csv" "$dir/costs.csv" "$dir/model.csv" "$dir/figures.csv" > "$dir/report.md"
+awk -f "$top/bench/figures-report.awk" "$dir/machine" "$dir/ring.csv" "$dir/costs.csv" "$dir/model.csv" "$dir/missing.csv" "$dir/figures.csv" > "$dir/report.md"
 echo "report: $dir/report.md"

@@ -67,7 +67,7 @@ for name in figure-4 figure-5 figure-6 figure-6-depth-1 figure-7 figure-8 talk-b
 	is "$name.svg has lines" grep -q '<path' $dir/$name.svg
 done
 is "nothing that awk or gnuplot made of an empty cell" eval "! grep -E 'nan|inf,|\(-\)|%!' $dir/report.md $dir/*.csv"
-is "five runs are not told as fewer" eval "! grep -q 'ONLY' $dir/report.md $dir/*.svg"
+is "five runs are not told as fewer" eval "! grep -qE 'ONLY|not measured' $dir/report.md $dir/*.svg"
 # 2 cores, 30 us a request: 66667; one job alternates between two threads.
 is "the model: cores" grep -q '^check,4 1_queues randread,2,2,cores,66667,66000,1.01$' $dir/model.csv
 is "the model: one job's loop" grep -q '^check,4 1_queues randread,2,1,[a-zA-Z ]*,[34][0-9]*,40000,' $dir/model.csv
@@ -76,6 +76,12 @@ is "the model: two threads on one file" grep -q ',the file shared\|one open file
 results 4 > $dir/results
 bench/figures-report.sh $dir > /dev/null 2>&1
 is "four runs are told, in the report and in the plots" [ "$(grep -l 'ONLY 4' $dir/report.md $dir/figure-*.svg $dir/talk-*.svg | wc -l)" = 9 ]
+results 5 | grep -v ' bare/null ' > $dir/results
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "what has no run is told" grep -q '^| not measured | .*7 bare_metal randread 2x32' $dir/report.md
+results 5 | grep -v '^calls .* 5 iops' > $dir/results
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "too few counts are told, too" grep -q 'ONLY 4 of each point' $dir/report.md
 mkdir -p $dir/bin
 for tool in bash dirname awk mktemp rm; do ln -sf "$(command -v $tool)" $dir/bin; done
 is "without gnuplot the remedy is told" eval "PATH=$dir/bin bench/figures-plot.sh $dir 2>&1 | grep -q 'scripts/setup.sh bench'"
@@ -109,4 +115,10 @@ is "a guest of its own for a rival without a serial number" grep -q '^speed 1 ra
 is "its standard input is no other guest's" eval "! grep -q alone $host/log"
 is "a guest is kept for the next disk" [ "$(head -n 4 $host/log | tr '\n' ,)" = "starts,starts,a randread 1 32 1,b write 2 64 1," ]
 is "one that dies is tried three times" [ "$(grep -c '^stall ' $host/results)" = 3 ]
+
+# fio of bare metal has the jobs' CPUs, and no file of jobs.
+printf '#!/bin/sh\necho "$@" > %s/fio\n' "$host" > $host/stubs/fio
+chmod +x $host/stubs/fio
+PATH=$PWD/$host/stubs:$PATH busybox sh bench/compare-guest.sh fio /dev/made-up randread 2 32 1 /null > /dev/null
+is "bare metal's jobs have CPUs" grep -q -- ' --cpus_allowed=0[,0-9]*$' $host/fio
 exit $failed
