@@ -203,10 +203,7 @@ static bool iothread_turn(struct iothread *t)
 	return worked;
 }
 
-/*
- * A look around took @ns.  If that is too long, someone else needed this core: there is
- * none to spare, and what polls now may be in the way of the guest itself.
- */
+/* A look around took @ns.  If too long, others need this core, perhaps the guest itself. */
 static void iothread_looked(struct iothread *t, u64 now, u64 ns)
 {
 	if (ns < POLL_LOOK || (ns < POLL_LOOK_MOST && ns < t->poll.max_ns / 2))
@@ -230,14 +227,15 @@ static bool iothread_rests(const struct iothread *t)
 static bool iothread_poll(struct iothread *t)
 {
 	bool always = t->poll.always, worked = false;
-	u64 most = always ? POLL_TOLD_NS : t->poll_ns, start, last, now;
+	u64 start, last, now;
 
-	if (!most || (!always && iothread_rests(t)))
+	if (!always && (!t->poll_ns || iothread_rests(t)))
 		return false;
 	counter_add(&t->stats.polls, 1);
 	probe_poll_start(t->name, t->poll_ns);
 	start = last = now = now_ns();
-	while (!worked && !read_once(&t->attention) && now - start < most) {
+	while (!worked && !read_once(&t->attention) &&
+	       now - start < (always ? POLL_TOLD_NS : t->poll_ns)) {
 		arch_relax();
 		worked = iothread_turn(t);
 		now = now_ns();
