@@ -91,6 +91,17 @@ static int affinity_find_devices(struct affinity *a,
 	return 0;
 }
 
+/* The node that host= binds each guest node's memory to; numa_resolve() found it. */
+static void affinity_find_nodes(struct affinity *a)
+{
+	for (unsigned int i = 0; i < a->numa.n; i++)
+		a->guest_node[i] =
+			a->numa.node[i].bound ?
+				topology_node(a->topology,
+					      a->numa.node[i].host) :
+				-1;
+}
+
 static void affinity_claim(const struct affinity *a)
 {
 	struct cpu_mask cpus;
@@ -138,6 +149,7 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 		err = affinity_find_devices(a, drives, ndrives);
 	if (err)
 		return err;
+	affinity_find_nodes(a);
 	if (!*root)
 		a->claims = claims_open(NULL);
 	if (!*root && a->automatic && a->claims < 0)
@@ -148,6 +160,8 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 		.ncpus = ncpus,
 		.pins = &a->pins,
 		.vcpu_node = a->vcpu_node,
+		.nguest_nodes = a->numa.n,
+		.guest_node = a->guest_node,
 		.ndisks = ndrives,
 		.disk = a->disk,
 	};

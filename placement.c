@@ -211,24 +211,91 @@ static bool node_better(const struct placement *p, int node, int than)
 	       (n == most && t->node[node].free > t->node[than].free);
 }
 
-/*
- * That of the first disk whose device has a node, or the nearest to it; else
- * the best of those where lkvm may run.
- */
-static void placement_find_home(struct placement *p)
+/* That of the first disk whose device has one, or the nearest to it. */
+static int home_of_device(struct placement *p)
 {
 	const struct placement_request *r = p->request;
-	const struct topology *t = p->topology;
+	int home = -1;
 
-	for (unsigned int d = 0; d < r->ndisks && p->home < 0; d++) {
+	for (unsigned int d = 0; d < r->ndisks && home < 0; d++) {
 		if (!r->disk[d].device || r->disk[d].device->node < 0)
 			continue;
-		p->home = node_nearest(t, r->disk[d].device->node);
-		p->device_disk = (int)d;
+		home = node_nearest(p->topology, r->disk[d].device->node);
+		if (home >= 0)
+			p->device_disk = (int)d;
 	}
-	for (int i = 0; i < (int)t->nnodes && p->device_disk < 0; i++)
-		if (node_has_cpus(t, i) && node_better(p, i, p->home))
-			p->home = i;
+	return home;
+}
+
+/* Where most of the vCPUs, or of the I/O threads, are pinned. */
+static int home_of_pins(const struct placement *p, bool vcpus)
+{
+	unsigned int n[TOPOLOGY_NODES_MAX] = { 0 }, most = 0;
+	int home = -1;
+
+	for (unsigned int i = 0; i < p->nthreads; i++) {
+		const struct placement_thread *thread = &p->thread[i];
+		int node;
+
+		if (thread->cpu < 0 || (thread->disk < 0) != vcpus)
+			continue;
+		node = topology_cpu(p->topology, (unsigned int)thread->cpu)
+			       ->node;
+		if (node < 0 || ++n[node] <= most)
+			continue;
+		most = n[node];
+		home = node;
+	}
+	return home;
+}
+
+/* The one that has the memory of all guest nodes. */
+static int home_of_guest_nodes(const struct placement *p)
+{
+	const struct placement_request *r = p->request;
+
+	for (unsigned int i = 1; i < r->nguest_nodes; i++)
+		if (r->guest_node[i] != r->guest_node[0])
+			return -1;
+	return r->nguest_nodes ? r->guest_node[0] : -1;
+}
+
+/* The best of those where lkvm may run. */
+static int home_roomy(const struct placement *p)
+{
+	int home = -1;
+
+	for (int i = 0; i < (int)p->topology->nnodes; i++)
+		if (node_has_cpus(p->topology, i) && node_better(p, i, home))
+			home = i;
+	return home;
+}
+
+static int home_of(struct placement *p, enum placement_home why)
+{
+	switch (why) {
+	case HOME_OF_DEVICE:
+		return home_of_device(p);
+	case HOME_OF_VCPUS:
+		return home_of_pins(p, true);
+	case HOME_OF_IO:
+		return home_of_pins(p, false);
+	case HOME_OF_GUEST_NODES:
+		return home_of_guest_nodes(p);
+	case HOME_ROOMY:
+		break;
+	}
+	return home_roomy(p);
+}
+
+/* What the user says, by a disk, pins or --numa, goes before where there is room. */
+static void placement_find_home(struct placement *p)
+{
+	enum placement_home why = HOME_OF_DEVICE;
+
+	while ((p->home = home_of(p, why)) < 0 && why < HOME_ROOMY)
+		why++;
+	p->why_home = why;
 }
 
 /* Home, or the nearest node that has memory for lkvm. */

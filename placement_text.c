@@ -63,6 +63,15 @@ static void print_lack(const struct placement *p, int node, FILE *out)
 	fprintf(out, " has no %s", text[node_lacks(p->topology, node)]);
 }
 
+/* What made it home, about the node and in "the node ...". */
+static const char *const home_text[][2] = {
+	[HOME_OF_DEVICE] = { "has the device", "of the vCPUs" },
+	[HOME_OF_VCPUS] = { "has the pinned vCPUs", "of the pinned vCPUs" },
+	[HOME_OF_IO] = { "has the pinned I/O threads", "of the pinned I/O threads" },
+	[HOME_OF_GUEST_NODES] = { "has the guest's memory", "of the guest's memory" },
+	[HOME_ROOMY] = { "has most free cores", "with most free cores" },
+};
+
 /* Why its node was wanted. */
 static void print_wanted(const struct placement *p,
 			 const struct placement_thread *thread, FILE *out)
@@ -77,8 +86,7 @@ static void print_wanted(const struct placement *p,
 		 r->disk[disk].device->node == thread->wanted)
 		fprintf(out, ", on the node of %s", r->disk[disk].device->name);
 	else if (p->topology->nnodes > 1)
-		fputs(p->device_disk < 0 ? ", on the node with most free cores" :
-					   ", on the node of the vCPUs", out);
+		fprintf(out, ", on the node %s", home_text[p->why_home][1]);
 }
 
 void placement_explain(const struct placement *p, unsigned int i, FILE *out)
@@ -201,8 +209,8 @@ void placement_summary(const struct placement *p, FILE *out)
 			disk->name,
 			p->topology->node[disk->device->node].id);
 	} else if (p->home >= 0 && p->topology->nnodes > 1) {
-		fprintf(out, "node %u has most free cores: ",
-			p->topology->node[p->home].id);
+		fprintf(out, "node %u %s: ", p->topology->node[p->home].id,
+			home_text[p->why_home][0]);
 	}
 	for (unsigned int d = 0; d < r->ndisks; d++) {
 		fprintf(out, "%s I/O on ", r->disk[d].name);

@@ -26,6 +26,7 @@ struct affinity {
 	struct topology_device *device;	/* one for each disk */
 	struct placement_disk *disk;
 	int vcpu_node[GUEST_NODE_CPUS_MAX];	/* of the host, as index; -1: any */
+	int guest_node[GUEST_NODES_MAX];	/* ... of its memory */
 	struct placement_request request;
 	struct placement plan;
 	int claims;			/* claims_open(), or a negative errno */

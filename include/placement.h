@@ -26,6 +26,8 @@ struct placement_request {
 	unsigned int ncpus;
 	const struct cpu_list *pins;	/* of vCPUs; n = 0: none */
 	const int *vcpu_node;		/* index of the node each is to be near; -1: any; NULL: all any */
+	unsigned int nguest_nodes;
+	const int *guest_node;		/* where each has its memory, as index; -1: not said */
 	unsigned int ndisks;
 	const struct placement_disk *disk;
 	struct cpu_mask taken;		/* CPUs of other guests */
@@ -43,6 +45,15 @@ enum placement_why {
 	PLACED_ON_GUEST,	/* on its very CPU */
 };
 
+/* What made a node the guest's home, in the order in which they are asked. */
+enum placement_home {
+	HOME_OF_DEVICE,
+	HOME_OF_VCPUS,		/* pinned there */
+	HOME_OF_IO,
+	HOME_OF_GUEST_NODES,	/* all are bound to it */
+	HOME_ROOMY,		/* it has most free cores */
+};
+
 struct placement_thread {
 	int disk;		/* index, or -1: a vCPU */
 	unsigned int index;	/* among the disk's, or the vCPUs */
@@ -55,6 +66,7 @@ struct placement {
 	const struct topology *topology;
 	const struct placement_request *request;
 	int home;		/* node as index, -1: none */
+	enum placement_home why_home;
 	int device_disk;	/* whose device made it home, -1: none's */
 	int memory;		/* node as index, -1: not bound */
 	unsigned int nthreads;

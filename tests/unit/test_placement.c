@@ -353,6 +353,64 @@ START_TEST(test_pins)
 }
 END_TEST
 
+/* Where no device tells a node, home is where the user pins. */
+START_TEST(test_home_of_pins)
+{
+	t = rig_begin("xeon-2n-smt2");
+	ask(4, 2);
+	disks[0].device = NULL;
+	pin(&vcpu_pins, "8-11");
+	choose();
+	expect_summary("node 1 has the pinned vCPUs: vda I/O on CPUs 12,13 (node 1), vCPUs on CPUs 8-11 (node 1), memory on node 1");
+	expect_explained(0, "vda.q0   CPU 12   core 12   node 1: a core of its own, on the node of the pinned vCPUs");
+	placement_free(&plan);
+	/* Over several nodes: where most are. */
+	pin(&vcpu_pins, "0,8-10");
+	choose();
+	ck_assert_int_eq(plan.home, 1);
+	placement_free(&plan);
+	vcpu_pins.n = 0;
+	pin(&io_pins, "14,15");
+	choose();
+	expect_summary("node 1 has the pinned I/O threads: vda I/O on CPUs 14,15 (node 1), vCPUs on CPUs 8-11 (node 1), memory on node 1");
+	placement_free(&plan);
+	/* A device goes first. */
+	disks[0].device = &devices[0];
+	pin(&vcpu_pins, "0-3");
+	choose();
+	ck_assert_int_eq(plan.home, 1);
+	placement_free(&plan);
+	rig_end(t);
+}
+END_TEST
+
+/* Nor pins: where all of the guest's memory is bound to. */
+START_TEST(test_home_of_guest_nodes)
+{
+	static const int same[] = { 1, 1 }, differ[] = { 1, 0 },
+			 some[] = { 1, -1 };
+
+	t = rig_begin("xeon-2n-smt2");
+	ask(2, 1);
+	disks[0].device = NULL;
+	request.nguest_nodes = 2;
+	request.guest_node = same;
+	choose();
+	ck_assert_int_eq(plan.home, 1);
+	expect_explained(0, "vda.q0   CPU 8    core 8    node 1: a core of its own, on the node of the guest's memory");
+	placement_free(&plan);
+	request.guest_node = differ;
+	choose();
+	ck_assert_int_eq(plan.why_home, HOME_ROOMY);
+	placement_free(&plan);
+	request.guest_node = some;
+	choose();
+	ck_assert_int_eq(plan.why_home, HOME_ROOMY);
+	placement_free(&plan);
+	rig_end(t);
+}
+END_TEST
+
 static void expect_refused(const char *a, const char *b, const char *c)
 {
 	int err;
@@ -465,6 +523,8 @@ static Suite *placement_suite(void)
 	tcase_add_test(tc, test_two_disks);
 	tcase_add_test(tc, test_guest_nodes);
 	tcase_add_test(tc, test_pins);
+	tcase_add_test(tc, test_home_of_pins);
+	tcase_add_test(tc, test_home_of_guest_nodes);
 	tcase_add_test(tc, test_wrong_pins);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_loop_test(tc, test_reports, 0, RIG_MACHINES);
