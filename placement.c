@@ -298,11 +298,22 @@ static void placement_find_home(struct placement *p)
 	p->why_home = why;
 }
 
-/* Home, or the nearest node that has memory for lkvm. */
+/* Has the user said it for all guest nodes? */
+static bool memory_is_bound(const struct placement_request *r)
+{
+	for (unsigned int i = 0; i < r->nguest_nodes; i++)
+		if (r->guest_node[i] < 0)
+			return false;
+	return r->nguest_nodes;
+}
+
+/* Home, or the nearest node that has memory for lkvm: for what is not bound. */
 static void placement_find_memory(struct placement *p)
 {
 	const struct topology *t = p->topology;
 
+	if (memory_is_bound(p->request))
+		return;
 	for (int i = 0; i < (int)t->nnodes; i++)
 		if (node_has_memory(t, i) &&
 		    (p->memory < 0 ||

@@ -197,6 +197,28 @@ static void print_compromise(const struct placement *p, FILE *out)
 	}
 }
 
+/* What --numa binds to, and where the rest is. */
+static void print_memory(const struct placement *p, FILE *out)
+{
+	const struct placement_request *r = p->request;
+	struct cpu_mask nodes = { 0 };
+
+	for (unsigned int i = 0; i < r->nguest_nodes; i++)
+		if (r->guest_node[i] >= 0)
+			cpu_mask_add(&nodes,
+				     p->topology->node[r->guest_node[i]].id);
+	if (cpu_mask_count(&nodes)) {
+		fprintf(out, ", memory bound to node%s ",
+			cpu_mask_count(&nodes) > 1 ? "s" : "");
+		cpu_mask_print(&nodes, out);
+		fputs(p->memory >= 0 ? ", the rest" : "", out);
+	} else if (p->memory >= 0) {
+		fputs(", memory", out);
+	}
+	if (p->memory >= 0)
+		fprintf(out, " on node %u", p->topology->node[p->memory].id);
+}
+
 void placement_summary(const struct placement *p, FILE *out)
 {
 	const struct placement_request *r = p->request;
@@ -220,8 +242,6 @@ void placement_summary(const struct placement *p, FILE *out)
 	}
 	fputs("vCPUs on ", out);
 	print_group(p, first, r->ncpus, out);
-	if (p->memory >= 0)
-		fprintf(out, ", memory on node %u",
-			p->topology->node[p->memory].id);
+	print_memory(p, out);
 	print_compromise(p, out);
 }

@@ -68,7 +68,7 @@ struct placement {
 	int home;		/* node as index, -1: none */
 	enum placement_home why_home;
 	int device_disk;	/* whose device made it home, -1: none's */
-	int memory;		/* node as index, -1: not bound */
+	int memory;		/* node as index of what --numa does not bind, -1: none */
 	unsigned int nthreads;
 	struct placement_thread *thread;	/* I/O threads, disk by disk; then vCPUs */
 };

@@ -302,13 +302,27 @@ END_TEST
 START_TEST(test_guest_nodes)
 {
 	static const int nodes[] = { 0, 0, 1, -1 };
+	static const int one[] = { 0, 0 }, two[] = { 0, 1 }, some[] = { 0, -1 };
 
 	t = rig_begin("xeon-2n-smt2");
 	ask(4, 1);
 	request.vcpu_node = nodes;
 	choose();
-	expect_summary("nvme0n1 of vda is at node 1: vda I/O on CPU 8 (node 1), vCPUs on CPUs 0,1,9,10 (nodes 0,1), memory on node 1");
 	expect_explained(1, "vcpu0    CPU 0    core 0    node 0: a core of its own, on the node of its guest node");
+	placement_free(&plan);
+	request.nguest_nodes = 2;
+	request.guest_node = some;
+	choose();
+	expect_summary("nvme0n1 of vda is at node 1: vda I/O on CPU 8 (node 1), vCPUs on CPUs 0,1,9,10 (nodes 0,1), memory bound to node 0, the rest on node 1");
+	placement_free(&plan);
+	request.guest_node = two;
+	choose();
+	expect_summary("nvme0n1 of vda is at node 1: vda I/O on CPU 8 (node 1), vCPUs on CPUs 0,1,9,10 (nodes 0,1), memory bound to nodes 0,1");
+	placement_free(&plan);
+	request.guest_node = one;
+	choose();
+	ck_assert_int_eq(plan.memory, -1);
+	expect_summary("nvme0n1 of vda is at node 1: vda I/O on CPU 8 (node 1), vCPUs on CPUs 0,1,9,10 (nodes 0,1), memory bound to node 0");
 	placement_free(&plan);
 	rig_end(t);
 }
