@@ -274,7 +274,7 @@ static void affinity_steer(struct affinity *a)
 {
 	const struct placement_thread *thread = a->plan.thread;
 
-	a->steer = steer_new(a->topology->root);
+	a->steer = steer_new(a->topology->root, a->claims);
 	for (unsigned int d = 0; a->steer && d < a->request.ndisks; d++) {
 		const struct placement_disk *disk = &a->disk[d];
 		struct cpu_list cpus = { 0 };

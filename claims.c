@@ -59,36 +59,55 @@ void claims_end(int fd)
 	flock(fd, LOCK_UN);
 }
 
-static struct flock cpu_lock(unsigned int cpu, short type)
+static struct flock byte_lock(unsigned int byte, short type)
 {
 	return (struct flock){
 		.l_type = type,
 		.l_whence = SEEK_SET,
-		.l_start = cpu,
+		.l_start = byte,
 		.l_len = 1,
 	};
+}
+
+static bool byte_claimed(int fd, unsigned int byte)
+{
+	struct flock lock = byte_lock(byte, F_WRLCK);
+
+	return !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+}
+
+static int byte_claim(int fd, unsigned int byte)
+{
+	struct flock lock = byte_lock(byte, F_RDLCK);
+
+	return fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
 }
 
 void claims_of_others(int fd, const struct cpu_mask *of,
 		      struct cpu_mask *claimed)
 {
 	memset(claimed, 0, sizeof(*claimed));
-	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
-		struct flock lock = cpu_lock(cpu, F_WRLCK);
-
-		if (cpu_mask_has(of, cpu) && !fcntl(fd, F_OFD_GETLK, &lock) &&
-		    lock.l_type != F_UNLCK)
+	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++)
+		if (cpu_mask_has(of, cpu) && byte_claimed(fd, cpu))
 			cpu_mask_add(claimed, cpu);
-	}
 }
 
 int claims_add(int fd, const struct cpu_mask *cpus)
 {
-	for (unsigned int cpu = 0; cpu < CPUS_MAX; cpu++) {
-		struct flock lock = cpu_lock(cpu, F_RDLCK);
+	int err = 0;
 
-		if (cpu_mask_has(cpus, cpu) && fcntl(fd, F_OFD_SETLK, &lock))
-			return -errno;
-	}
-	return 0;
+	for (unsigned int cpu = 0; cpu < CPUS_MAX && !err; cpu++)
+		if (cpu_mask_has(cpus, cpu))
+			err = byte_claim(fd, cpu);
+	return err;
+}
+
+bool claims_has_irq(int fd, unsigned int irq)
+{
+	return byte_claimed(fd, CPUS_MAX + irq);
+}
+
+int claims_add_irq(int fd, unsigned int irq)
+{
+	return byte_claim(fd, CPUS_MAX + irq);
 }

@@ -5,6 +5,7 @@
  * Linux 6.11 with EPERM.
  */
 #include "steer.h"
+#include "claims.h"
 #include "log.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,20 +17,35 @@
 
 struct steer {
 	const char *root;
+	int claims;
 	unsigned int n;
 	struct steered {
 		unsigned int irq;
 		char *before;
+		char *after;	/* as the file then had it */
 	} *irq;
 };
 
-struct steer *steer_new(const char *root)
+struct steer *steer_new(const char *root, int claims)
 {
 	struct steer *s = calloc(1, sizeof(*s));
 
-	if (s)
+	if (s) {
 		s->root = root;
+		s->claims = claims;
+	}
 	return s;
+}
+
+/* What the file of @irq has, for free(), or NULL with *@err. */
+static char *affinity_read(const char *root, unsigned int irq, int *err)
+{
+	char line[CPUS_MAX], *copy;
+	int n = topology_file(root, line, sizeof(line), AFFINITY_FILE, irq);
+
+	copy = n < 0 ? NULL : strdup(line);
+	*err = n < 0 ? n : copy ? 0 : -ENOMEM;
+	return copy;
 }
 
 /* 0 or -errno; -EIO: it is the kernel's. */
@@ -56,27 +72,36 @@ static bool steer_has(const struct steer *s, unsigned int irq)
 	return false;
 }
 
+/* 0 or -errno; -EBUSY: it is another guest's, whose CPU must not be taken for what was before. */
 static int steer_one(struct steer *s, unsigned int irq, unsigned int cpu)
 {
 	struct steered *steered = &s->irq[s->n];
-	char before[CPUS_MAX], after[16];
+	char text[16];
 	int err;
 
-	err = topology_file(s->root, before, sizeof(before), AFFINITY_FILE, irq);
-	if (err < 0)
-		return err;
-	snprintf(after, sizeof(after), "%u", cpu);
-	err = affinity_write(s->root, irq, after);
+	if (s->claims >= 0 && claims_has_irq(s->claims, irq))
+		return -EBUSY;
+	steered->irq = irq;
+	steered->before = affinity_read(s->root, irq, &err);
 	if (err)
 		return err;
-	steered->irq = irq;
-	steered->before = strdup(before);
-	if (!steered->before) {
-		affinity_write(s->root, irq, before);
-		return -ENOMEM;
+	snprintf(text, sizeof(text), "%u", cpu);
+	err = affinity_write(s->root, irq, text);
+	if (err)
+		goto fail;
+	steered->after = affinity_read(s->root, irq, &err);
+	if (err) {
+		affinity_write(s->root, irq, steered->before);
+		goto fail;
 	}
+	if (s->claims >= 0)
+		claims_add_irq(s->claims, irq);
 	s->n++;
 	return 0;
+
+fail:
+	free(steered->before);
+	return err;
 }
 
 /* What became of the interrupts of one device. */
@@ -84,6 +109,7 @@ struct outcome {
 	unsigned int steered;
 	unsigned int shared;	/* with a disk before: steered already */
 	unsigned int managed;	/* the kernel's */
+	unsigned int others;	/* another guest's */
 	unsigned int failed;
 	int err;		/* of one that failed */
 };
@@ -103,6 +129,9 @@ static void steer_tell(const struct topology_device *device,
 	if (o->managed)
 		log_info("affinity: %u of %u interrupts of %s are managed by the kernel and stay: each comes to CPUs that submit to its queue",
 			 o->managed, device->nirqs, device->name);
+	if (o->others)
+		log_warn("--affinity auto,irq: %u of %u interrupts of %s come to another guest's CPUs and stay; give irq to one guest of a device",
+			 o->others, device->nirqs, device->name);
 	if (o->failed)
 		log_warn("--affinity auto,irq: %u interrupts of %s cannot be steered: %s; run lkvm as root, with a writable /proc",
 			 o->failed, device->name, strerror(-o->err));
@@ -124,6 +153,8 @@ static void steer_all(struct steer *s, const struct topology_device *device,
 			o->steered++;
 		} else if (err == -EIO) {
 			o->managed++;
+		} else if (err == -EBUSY) {
+			o->others++;
 		} else {
 			o->failed++;
 			o->err = err;
@@ -143,26 +174,50 @@ int steer_irqs(struct steer *s, const struct topology_device *device,
 	if (!irq)
 		return log_no_memory();
 	s->irq = irq;
+	if (s->claims >= 0)
+		claims_begin(s->claims);
 	steer_all(s, device, cpus, &outcome);
+	if (s->claims >= 0)
+		claims_end(s->claims);
 	steer_tell(device, &outcome);
 	return 0;
 }
 
+/* True unless somebody else has moved it since, and knows better. */
+static bool steer_restore_one(const struct steer *s,
+			      const struct steered *steered)
+{
+	int err;
+	char *now = affinity_read(s->root, steered->irq, &err);
+
+	if (now && strcmp(now, steered->after) != 0) {
+		free(now);
+		return false;
+	}
+	free(now);
+	err = affinity_write(s->root, steered->irq, steered->before);
+	if (err)
+		log_warn("interrupt %u cannot be steered back to CPUs %s: %s",
+			 steered->irq, steered->before, strerror(-err));
+	return true;
+}
+
 void steer_restore(struct steer *s)
 {
+	unsigned int moved = 0;
+
 	if (!s)
 		return;
 	while (s->n) {
 		struct steered *steered = &s->irq[--s->n];
-		int err = affinity_write(s->root, steered->irq,
-					 steered->before);
 
-		if (err)
-			log_warn("interrupt %u cannot be steered back to CPUs %s: %s",
-				 steered->irq, steered->before,
-				 strerror(-err));
+		moved += !steer_restore_one(s, steered);
 		free(steered->before);
+		free(steered->after);
 	}
+	if (moved)
+		log_info("affinity: %u interrupts were moved meanwhile, by irqbalance or by hand, and stay where they are",
+			 moved);
 	free(s->irq);
 	free(s);
 }

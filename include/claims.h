@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Which CPUs guests on this host have threads on, so that a new one takes others.
+ * Which CPUs guests on this host have threads on, so that a new one takes others, and
+ * which interrupts they steer.
  *
- * A claim is a shared lock on byte N of one file, for CPU N; the kernel gives it
- * back when the process ends, however it ends. Claims keep nobody from anything.
+ * A claim is a shared lock on byte N of one file, for CPU N, and behind those for interrupts;
+ * the kernel gives it back when the process ends, however it ends. Claims keep nobody from anything.
  */
 #ifndef LKVM_CLAIMS_H
 #define LKVM_CLAIMS_H
@@ -31,5 +32,10 @@ void claims_of_others(int fd, const struct cpu_mask *of,
 		      struct cpu_mask *claimed);
 /* 0 or -errno, without a message. */
 int claims_add(int fd, const struct cpu_mask *cpus);
+
+/* Does another guest steer interrupt @irq? */
+bool claims_has_irq(int fd, unsigned int irq);
+/* 0 or -errno, without a message. */
+int claims_add_irq(int fd, unsigned int irq);
 
 #endif

@@ -125,6 +125,22 @@ START_TEST(test_read_only)
 }
 END_TEST
 
+/* Interrupts are claimed apart from CPUs, and until the end. */
+START_TEST(test_irqs)
+{
+	int a = open_claims(), b = open_claims();
+
+	ck_assert_int_eq(claims_add_irq(a, 3), 0);
+	ck_assert(claims_has_irq(b, 3));
+	ck_assert(!claims_has_irq(a, 3) && !claims_has_irq(b, 4));
+	claims_of_others(b, &all, &seen);
+	ck_assert_uint_eq(cpu_mask_count(&seen), 0);
+	close(a);
+	ck_assert(!claims_has_irq(b, 3));
+	close(b);
+}
+END_TEST
+
 /* One chooses while the other waits, but not for ever. */
 START_TEST(test_turns)
 {
@@ -164,6 +180,7 @@ static Suite *claims_suite(void)
 	tcase_add_test(tc, test_some);
 	tcase_add_test(tc, test_killed);
 	tcase_add_test(tc, test_read_only);
+	tcase_add_test(tc, test_irqs);
 	tcase_add_test(tc, test_turns);
 	tcase_add_test(tc, test_nowhere);
 	suite_add_tcase(suite, tc);

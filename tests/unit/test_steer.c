@@ -5,6 +5,7 @@
  */
 /* helpers: topology_rig.c disk_rig.c */
 #include "steer.h"
+#include "claims.h"
 #include "disk_rig.h"
 #include "topology_rig.h"
 #include <check.h>
@@ -45,12 +46,12 @@ static const char *affinity(unsigned int irq)
 	return line;
 }
 
-static struct steer *steer(void)
+static struct steer *steer(int claims)
 {
 	struct steer *s;
 
 	rig_capture_start(&capture);
-	s = steer_new(rig_root);
+	s = steer_new(rig_root, claims);
 	ck_assert_int_eq(steer_irqs(s, &device, &cpus), 0);
 	rig_capture_end(&capture);
 	return s;
@@ -58,7 +59,7 @@ static struct steer *steer(void)
 
 START_TEST(test_there_and_back)
 {
-	struct steer *s = steer();
+	struct steer *s = steer(-1);
 
 	rig_expect_line(&capture, "4 of 4 interrupts of nvme0n1");
 	/* A file keeps what was behind a shorter text. */
@@ -75,7 +76,7 @@ END_TEST
 START_TEST(test_two_disks_on_one_device)
 {
 	static const struct cpu_list second = { .n = 1, .cpu = { 12 } };
-	struct steer *s = steer();
+	struct steer *s = steer(-1);
 
 	rig_capture_start(&capture);
 	ck_assert_int_eq(steer_irqs(s, &device, &second), 0);
@@ -97,7 +98,7 @@ START_TEST(test_not_there)
 	snprintf(path, sizeof(path), "%s/proc/irq/130/smp_affinity_list",
 		 rig_root);
 	ck_assert_int_eq(unlink(path), 0);
-	s = steer();
+	s = steer(-1);
 	rig_expect_line(&capture, "warning", "--affinity auto,irq", "No such file");
 	steer_restore(s);
 }
@@ -106,9 +107,48 @@ END_TEST
 START_TEST(test_none)
 {
 	device.nirqs = 0;
-	steer_restore(steer());
+	steer_restore(steer(-1));
 	rig_expect_line(&capture, "nvme0n1 has no interrupts");
 	steer_restore(NULL);
+}
+END_TEST
+
+/* The second guest would take the first one's CPU for what was there before. */
+START_TEST(test_two_guests)
+{
+	int claims[2] = { claims_open(rig_root), claims_open(rig_root) };
+	struct steer *first = steer(claims[0]), *second;
+
+	rig_expect_line(&capture, "4 of 4 interrupts of nvme0n1");
+	second = steer(claims[1]);
+	rig_expect_line(&capture, "warning", "4 of 4 interrupts of nvme0n1",
+			"another guest");
+	steer_restore(first);
+	close(claims[0]);
+	steer_restore(second);
+	for (unsigned int irq = 130; irq < 134; irq++)
+		ck_assert_str_eq(affinity(irq), "0-31");
+	/* Whose turn it is then. */
+	second = steer(claims[1]);
+	rig_expect_line(&capture, "4 of 4 interrupts of nvme0n1", "come to");
+	steer_restore(second);
+	close(claims[1]);
+}
+END_TEST
+
+/* What irqbalance or a human has moved is not moved back. */
+START_TEST(test_moved_meanwhile)
+{
+	struct steer *s = steer(-1);
+
+	rig_write("proc/irq/131/smp_affinity_list", "5\n");
+	rig_capture_start(&capture);
+	steer_restore(s);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "1 interrupts were moved");
+	ck_assert_str_eq(affinity(131), "5");
+	ck_assert_str_eq(affinity(130), "0-31");
+	ck_assert_str_eq(affinity(132), "0-31");
 }
 END_TEST
 
@@ -121,6 +161,8 @@ static Suite *steer_suite(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, test_there_and_back);
 	tcase_add_test(tc, test_two_disks_on_one_device);
+	tcase_add_test(tc, test_two_guests);
+	tcase_add_test(tc, test_moved_meanwhile);
 	tcase_add_test(tc, test_not_there);
 	tcase_add_test(tc, test_none);
 	suite_add_tcase(suite, tc);
