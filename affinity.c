@@ -199,33 +199,18 @@ static void affinity_place(const struct affinity *a, struct vm *vm,
 	}
 }
 
-/* Take @cpus out of @rest, as long as that leaves any. */
-static void keep_off(struct cpu_mask *rest, const struct cpu_mask *cpus)
-{
-	struct cpu_mask left;
-
-	CPU_AND_S(sizeof(left.set), left.set, rest->set, cpus->set);
-	CPU_XOR_S(sizeof(left.set), left.set, left.set, rest->set);
-	if (cpu_mask_count(&left))
-		*rest = left;
-}
-
 /*
  * Main thread, workers of disks and whatever comes: by default attributes, since a
  * thread would else inherit the one CPU of the thread that starts it.
  */
 static void affinity_keep_off(const struct affinity *a)
 {
-	struct cpu_mask rest, own;
+	struct cpu_mask rest;
 	pthread_attr_t attr;
 	int err;
 
-	placement_cpus(&a->plan, &own);
-	if (!cpu_mask_count(&own))
+	if (!placement_rest(&a->plan, &rest))
 		return;
-	rest = a->topology->allowed;
-	keep_off(&rest, &own);
-	keep_off(&rest, &a->request.taken);
 	err = pthread_getattr_default_np(&attr);
 	if (err)
 		goto fail;

@@ -494,3 +494,31 @@ void placement_cpus(const struct placement *p, struct cpu_mask *cpus)
 		if (p->thread[i].cpu >= 0)
 			cpu_mask_add(cpus, (unsigned int)p->thread[i].cpu);
 }
+
+/* Take @cpus out of @rest, as long as that leaves @least. */
+static void keep_off(struct cpu_mask *rest, const struct cpu_mask *cpus,
+		     unsigned int least)
+{
+	struct cpu_mask left;
+
+	CPU_AND_S(sizeof(left.set), left.set, rest->set, cpus->set);
+	CPU_XOR_S(sizeof(left.set), left.set, left.set, rest->set);
+	if (cpu_mask_count(&left) >= least)
+		*rest = left;
+}
+
+bool placement_rest(const struct placement *p, struct cpu_mask *rest)
+{
+	unsigned int unplaced = 0;
+	struct cpu_mask own;
+
+	*rest = p->topology->allowed;
+	placement_cpus(p, &own);
+	if (!cpu_mask_count(&own))
+		return false;
+	for (unsigned int i = 0; i < p->nthreads; i++)
+		unplaced += p->thread[i].cpu < 0;
+	keep_off(rest, &own, 1);
+	keep_off(rest, &p->request->taken, unplaced ? unplaced : 1);
+	return true;
+}

@@ -83,6 +83,11 @@ void placement_free(struct placement *p);
 
 /* All CPUs of its threads. */
 void placement_cpus(const struct placement *p, struct cpu_mask *cpus);
+/*
+ * CPUs for all other threads and those that are not placed: off the placed ones' and those of other
+ * guests, as long as there are enough.  False: none is placed, these may be anywhere.
+ */
+bool placement_rest(const struct placement *p, struct cpu_mask *rest);
 /* What thread @i is called: "vda.q0", "vcpu3". */
 void placement_name(const struct placement *p, unsigned int i, char name[32]);
 /* Why thread @i is where it is, without an end of line. */

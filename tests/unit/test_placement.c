@@ -425,6 +425,44 @@ START_TEST(test_home_of_guest_nodes)
 }
 END_TEST
 
+static void expect_rest(const char *want)
+{
+	struct cpu_mask rest, wanted;
+
+	choose();
+	ck_assert_int_eq(cpu_mask_parse(&wanted, want), 0);
+	ck_assert(placement_rest(&plan, &rest));
+	ck_assert(CPU_EQUAL_S(sizeof(rest.set), rest.set, wanted.set));
+	placement_free(&plan);
+}
+
+/* What is not placed keeps off others, but not at the price of one CPU for all vCPUs. */
+START_TEST(test_rest)
+{
+	struct cpu_mask rest;
+
+	t = rig_begin("xeon-2n-smt2");
+	ask(4, 1);
+	request.automatic = false;
+	choose();
+	ck_assert(!placement_rest(&plan, &rest));
+	placement_free(&plan);
+	ck_assert_int_eq(cpu_mask_parse(&t->allowed, "0-7"), 0);
+	pin(&io_pins, "6");
+	ck_assert_int_eq(cpu_mask_parse(&request.taken, "0-5"), 0);
+	expect_rest("0-5,7");
+	ck_assert_int_eq(cpu_mask_parse(&request.taken, "0-2"), 0);
+	expect_rest("3-5,7");
+	/* vCPUs are pinned, too: any CPU is enough for the others. */
+	pin(&vcpu_pins, "0-3");
+	ck_assert_int_eq(cpu_mask_parse(&request.taken, "4-5"), 0);
+	expect_rest("7");
+	request.taken = t->online;
+	expect_rest("4-5,7");
+	rig_end(t);
+}
+END_TEST
+
 static void expect_refused(const char *a, const char *b, const char *c)
 {
 	int err;
@@ -539,6 +577,7 @@ static Suite *placement_suite(void)
 	tcase_add_test(tc, test_pins);
 	tcase_add_test(tc, test_home_of_pins);
 	tcase_add_test(tc, test_home_of_guest_nodes);
+	tcase_add_test(tc, test_rest);
 	tcase_add_test(tc, test_wrong_pins);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_loop_test(tc, test_reports, 0, RIG_MACHINES);
