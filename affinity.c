@@ -47,12 +47,11 @@ int affinity_parse(void *ctx, const char *text)
 int affinity_parse_pins(void *ctx, const char *text)
 {
 	struct affinity *a = ctx;
+	int err = cpu_list_parse(&a->pins, text);
 
-	if (!cpu_list_parse(&a->pins, text))
-		return 0;
-	log_error("--cpus: pin %s: no list of CPUs; write it like 2 or 4-7,9",
-		  text);
-	return -EINVAL;
+	if (err)
+		log_error("--cpus: pin %s: %s", text, cpu_list_remedy(err));
+	return err;
 }
 
 static bool affinity_wanted(const struct affinity *a,
@@ -110,7 +109,7 @@ static void affinity_claim(const struct affinity *a)
 	placement_cpus(&a->plan, &cpus);
 	err = claims_add(a->claims, &cpus);
 	if (err)
-		log_warn("CPUs of this guest cannot be claimed: %s; another guest may take the same",
+		log_warn("CPUs of this guest cannot be claimed: %s; another guest may take the same: tell it others by pin= and iothread-cpus=",
 			 strerror(-err));
 }
 
@@ -153,7 +152,7 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 	if (!*root)
 		a->claims = claims_open(NULL);
 	if (!*root && a->automatic && a->claims < 0)
-		log_warn("--affinity auto: /run/" CLAIMS_FILE ": %s; what CPUs other guests have is not known",
+		log_warn("--affinity auto: /run/" CLAIMS_FILE ": %s; what CPUs other guests have is not known: have root make that file, or set XDG_RUNTIME_DIR",
 			 strerror(-a->claims));
 	a->request = (struct placement_request){
 		.automatic = a->automatic,
@@ -222,7 +221,7 @@ static void affinity_keep_off(const struct affinity *a)
 		return;
 	err = err ? err : errno;
 fail:
-	log_warn("affinity: other threads than vCPUs and I/O threads stay on all CPUs: %s",
+	log_warn("affinity: other threads than vCPUs and I/O threads stay on all CPUs: %s; allow lkvm sched_setaffinity(2), or start it again if its cpuset has changed",
 		 strerror(err));
 }
 

@@ -19,7 +19,7 @@ static int parse_cpu(const char **text, unsigned int *cpu)
 	errno = 0;
 	number = strtoul(*text, &end, 10);
 	if (errno || number >= CPUS_MAX)
-		return -EINVAL;
+		return -ERANGE;
 	*text = end;
 	*cpu = (unsigned int)number;
 	return 0;
@@ -36,7 +36,9 @@ static int parse_range(const char **text, unsigned int *first,
 		(*text)++;
 		err = parse_cpu(text, last);
 	}
-	if (err || *last < *first)
+	if (err)
+		return err;
+	if (*last < *first)
 		return -EINVAL;
 	if (**text == ',')
 		return *++*text ? 0 : -EINVAL;
@@ -60,16 +62,31 @@ int cpu_mask_parse(struct cpu_mask *m, const char *text)
 int cpu_list_parse(struct cpu_list *list, const char *text)
 {
 	unsigned int first, last;
+	int err;
 
 	list->n = 0;
 	do {
-		if (parse_range(&text, &first, &last) ||
-		    last - first >= CPU_LIST_MAX - list->n)
-			return -EINVAL;
+		err = parse_range(&text, &first, &last);
+		if (err)
+			return err;
+		if (last - first >= CPU_LIST_MAX - list->n)
+			return -E2BIG;
 		for (; first <= last; first++)
 			list->cpu[list->n++] = first;
 	} while (*text);
 	return 0;
+}
+
+const char *cpu_list_remedy(int err)
+{
+	switch (err) {
+	case -ERANGE:
+		return "there is no such CPU; lkvm topology shows those of this host";
+	case -E2BIG:
+		return "too many CPUs; name one for each thread";
+	default:
+		return "no list of CPUs; write it like 2 or 4-7,9";
+	}
 }
 
 static void print_range(FILE *out, const char *comma, unsigned int first,

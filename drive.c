@@ -74,12 +74,12 @@ static void drive_limit_keys(struct drive *d, struct option_spec *keys)
 static int drive_set_cpus(void *ctx, const char *text)
 {
 	struct drive *d = ctx;
+	int err = cpu_list_parse(&d->cpus, text);
 
-	if (!cpu_list_parse(&d->cpus, text))
-		return 0;
-	log_error("--disk: iothread-cpus %s: no list of CPUs; write it like 2 or 4-7,9",
-		  text);
-	return -EINVAL;
+	if (err)
+		log_error("--disk: iothread-cpus %s: %s", text,
+			  cpu_list_remedy(err));
+	return err;
 }
 
 static void drive_keys(struct drive *d, struct option_spec *keys)

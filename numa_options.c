@@ -20,12 +20,14 @@
 static int set_cpus(void *ctx, const char *text)
 {
 	struct numa_node_options *node = ctx;
+	int err = cpu_list_parse(&node->cpus, text);
 
-	if (!cpu_list_parse(&node->cpus, text))
-		return 0;
-	log_error("--numa: cpus %s: no list of vCPUs; write it like 0-3 or 0,2",
-		  text);
-	return -EINVAL;
+	if (err)
+		log_error("--numa: cpus %s: %s", text,
+			  err == -EINVAL ?
+				  "no list of vCPUs; write it like 0-3 or 0,2" :
+				  "there are no such vCPUs; name those of --cpus");
+	return err;
 }
 
 static int set_host(void *ctx, const char *text)

@@ -197,8 +197,9 @@ static bool steer_restore_one(const struct steer *s,
 	free(now);
 	err = affinity_write(s->root, steered->irq, steered->before);
 	if (err)
-		log_warn("interrupt %u cannot be steered back to CPUs %s: %s",
-			 steered->irq, steered->before, strerror(-err));
+		log_warn("interrupt %u cannot be steered back: %s; write %s to %s/" AFFINITY_FILE,
+			 steered->irq, strerror(-err), steered->before,
+			 s->root, steered->irq);
 	return true;
 }
 

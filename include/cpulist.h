@@ -43,8 +43,10 @@ int cpu_mask_parse(struct cpu_mask *m, const char *text);
 /* In ascending order; "none" if it is empty. */
 void cpu_mask_print(const struct cpu_mask *m, FILE *out);
 
-/* 0, or -EINVAL: no list, a CPU above CPUS_MAX, or more than CPU_LIST_MAX. */
+/* 0; -EINVAL: no list; -ERANGE: a CPU above CPUS_MAX; or -E2BIG: more than CPU_LIST_MAX. */
 int cpu_list_parse(struct cpu_list *list, const char *text);
+/* What to say of a list of the host's CPUs after that. */
+const char *cpu_list_remedy(int err);
 /* In its order, neighbours as ranges. */
 void cpu_list_print(const struct cpu_list *list, FILE *out);
 

@@ -83,6 +83,9 @@ wrong_affinity() {
 	refused "--affinity off,irq" "--affinity off,irq: give auto, auto,irq or off" -k "$payload" --affinity off,irq
 	refused "--affinity auto,core=1" "--affinity auto: unknown key core; there are: irq" -k "$payload" --affinity auto,core=1
 	refused "CPU that does not exist" "--cpus 1,pin=4000: this host has no CPU 4000; give some of" -k "$payload" --cpus 1,pin=4000
+	refused "CPU that no host has" "--cpus: pin 9000: there is no such CPU; lkvm topology shows" -k "$payload" --cpus 1,pin=9000
+	refused "I/O thread on a CPU that no host has" "--disk: iothread-cpus 9000: there is no such CPU; lkvm topology shows" \
+		-k "$payload" --disk null:16M,iothread-cpus=9000
 	refused "no list of CPUs" "--cpus: pin 2-: no list" -k "$payload" --cpus 1,pin=2-
 	refused "more CPUs than vCPUs" "--cpus 1,pin=0,1: names 2 CPUs for 1 vCPUs" -k "$payload" --cpus 1,pin=0,1
 	refused "fewer CPUs than I/O threads" "iothread-cpus=0: names 1 CPUs for 2 I/O threads" -k "$payload" \

@@ -77,6 +77,8 @@ START_TEST(test_wrong_text)
 		{ "node=1,mem=16777217", "16777217" },
 		{ "node=1,mem=1G,cpus=2-1", "2-1" },
 		{ "node=1,mem=1G,cpus=", "cpus" },
+		{ "node=1,mem=1G,cpus=1-", "no list of vCPUs" },
+		{ "node=1,mem=1G,cpus=9000", "no such vCPU" },
 		{ "node=1,mem=1G,host=-1", "host -1" },
 		{ "node=1,mem=1G,size=2", "size" },
 		{ "node=0,mem=1G", "twice" },

@@ -152,6 +152,25 @@ START_TEST(test_moved_meanwhile)
 }
 END_TEST
 
+/* Who cannot write it back says what the user can write where. */
+START_TEST(test_no_way_back)
+{
+	char path[128];
+	struct steer *s;
+
+	device.nirqs = 1;
+	s = steer(-1);
+	snprintf(path, sizeof(path), "%s/proc/irq/130/smp_affinity_list",
+		 rig_root);
+	ck_assert_int_eq(unlink(path), 0);
+	rig_capture_start(&capture);
+	steer_restore(s);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "warning", "interrupt 130",
+			"write 0-31 to /", "/proc/irq/130/smp_affinity_list");
+}
+END_TEST
+
 static Suite *steer_suite(void)
 {
 	Suite *suite = suite_create("steer");
@@ -164,6 +183,7 @@ static Suite *steer_suite(void)
 	tcase_add_test(tc, test_two_guests);
 	tcase_add_test(tc, test_moved_meanwhile);
 	tcase_add_test(tc, test_not_there);
+	tcase_add_test(tc, test_no_way_back);
 	tcase_add_test(tc, test_none);
 	suite_add_tcase(suite, tc);
 	return suite;

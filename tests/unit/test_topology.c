@@ -52,7 +52,7 @@ END_TEST
 /* The order is the user's, and a CPU may come twice. */
 START_TEST(test_lists)
 {
-	static const char *const bad[] = { "", "x", "1,", "2-1", "0-256" };
+	static const char *const bad[] = { "", "x", "1,", "2-1" };
 	char text[64] = "";
 	struct cpu_list list;
 	FILE *out = fmemopen(text, sizeof(text), "w");
@@ -68,6 +68,10 @@ START_TEST(test_lists)
 	ck_assert_uint_eq(list.n, CPU_LIST_MAX);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
 		ck_assert_int_eq(cpu_list_parse(&list, bad[i]), -EINVAL);
+	ck_assert_int_eq(cpu_list_parse(&list, "0-256"), -E2BIG);
+	ck_assert_int_eq(cpu_list_parse(&list, "8191"), 0);
+	ck_assert_int_eq(cpu_list_parse(&list, "0-8192"), -ERANGE);
+	ck_assert_int_eq(cpu_list_parse(&list, "1,99999999999999999999"), -ERANGE);
 }
 END_TEST
 
