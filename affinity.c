@@ -254,10 +254,25 @@ static void affinity_bind_memory(const struct affinity *a, const struct vm *vm)
 				    !vm->mem.hugepages);
 }
 
+/* Else irq would do nothing, and nobody would know. */
+static bool affinity_can_steer(const struct affinity *a)
+{
+	for (unsigned int d = 0; d < a->request.ndisks; d++)
+		if (a->disk[d].device)
+			return true;
+	log_warn("--affinity auto,irq: there are no interrupts to steer: %s; give a disk on a block device, or leave out irq",
+		 a->request.ndisks ?
+			 "no device of this host is known under any disk" :
+			 "there is no disk");
+	return false;
+}
+
 static void affinity_steer(struct affinity *a)
 {
 	const struct placement_thread *thread = a->plan.thread;
 
+	if (!affinity_can_steer(a))
+		return;
 	a->steer = steer_new(a->topology->root, a->claims);
 	for (unsigned int d = 0; a->steer && d < a->request.ndisks; d++) {
 		const struct placement_disk *disk = &a->disk[d];

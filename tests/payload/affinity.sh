@@ -52,6 +52,8 @@ affinity_guests() {
 		--cpus 1,pin=1 --disk null:16M,iothread-cpus=0
 	on_cpus "by itself, and one line says so" 1 "lkvm/vda.q0 0" "lkvm/vcpu0 1" -- \
 		--affinity auto --disk null:16M
+	on_cpus "interrupts of no device, and a line says so" 2 "lkvm/vda.q0 0" -- \
+		--affinity auto,irq --disk null:16M
 	on_cpus "by itself around a pin" 1 "lkvm/vda.q0 1" "lkvm/vcpu0 0" -- \
 		--affinity auto --disk null:16M,iothread-cpus=1
 	on_cpus "--affinity off" 0 "lkvm/vcpu0 $all" -- --affinity off --disk null:16M
