@@ -22,7 +22,8 @@ struct search {
 	const struct topology *t;
 	struct topology_device *device;
 	size_t top;	/* length of the path of root/sys/devices */
-	bool spread;	/* over several nodes */
+	bool spread;	/* over several nodes, or some tell none */
+	int told;	/* node of the last one that tells it, or -1 */
 };
 
 static int visit_path(struct search *s, const char *path, int depth);
@@ -88,6 +89,10 @@ static void join_node(struct search *s, int node)
 		s->device->node = node;
 	else if (s->device->node != node)
 		s->spread = true;
+	if (node < 0)
+		return;
+	s->device->several |= s->told >= 0 && s->told != node;
+	s->told = node;
 }
 
 /* Up from a disk to what has a node, and interrupts. */
@@ -256,7 +261,7 @@ static int visit_name(struct search *s, const char *path)
 int topology_find_device(const struct topology *t, const char *path,
 			 struct topology_device *device)
 {
-	struct search s = { .t = t, .device = device };
+	struct search s = { .t = t, .device = device, .told = -1 };
 	char link[PATH_MAX], top[PATH_MAX];
 	int err;
 

@@ -137,8 +137,8 @@ static void print_disk(const struct placement *p,
 	if (d->node >= 0)
 		fprintf(out, ", node %u", p->topology->node[d->node].id);
 	else
-		fputs(d->ndevices > 1 ? ", on several nodes" :
-					", node not told", out);
+		fputs(d->several ? ", on several nodes" : ", node not told",
+		      out);
 	print_irqs(d, out);
 	fputc('\n', out);
 }

@@ -46,7 +46,8 @@ struct topology {
 struct topology_device {
 	char name[64];		/* of the first one */
 	unsigned int ndevices;
-	int node;		/* index; -1: not told, or several */
+	int node;		/* index; -1: not told by all, or several */
+	bool several;		/* nodes, of those that tell it */
 	unsigned int nirqs;
 	unsigned int irq[TOPOLOGY_IRQS_MAX];
 };

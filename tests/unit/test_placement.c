@@ -559,6 +559,35 @@ START_TEST(test_reports)
 }
 END_TEST
 
+static void expect_disk_at(const char *want)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out = open_memstream(&text, &len);
+
+	ck_assert_int_eq(topology_find_device(t, "md0", &devices[0]), 0);
+	choose();
+	topology_print(&plan, out);
+	fclose(out);
+	ck_assert_msg(strstr(text, want), "no %s in %s", want, text);
+	free(text);
+	placement_free(&plan);
+}
+
+/* A stripe is on several nodes only if two of its devices say so. */
+START_TEST(test_nodes_of_a_stripe)
+{
+	t = rig_begin("opteron-sparse");
+	ask(1, 1);
+	expect_disk_at(" and 1 more, on several nodes, 6 interrupts");
+	rig_write("sys/devices/pci0000:00/0000:01:00.0/numa_node", "-1\n");
+	expect_disk_at(" and 1 more, node not told, 6 interrupts");
+	rig_write("sys/devices/pci0000:00/0000:02:00.0/numa_node", "-1\n");
+	expect_disk_at(" and 1 more, node not told, 6 interrupts");
+	rig_end(t);
+}
+END_TEST
+
 static Suite *placement_suite(void)
 {
 	Suite *suite = suite_create("placement");
@@ -580,6 +609,7 @@ static Suite *placement_suite(void)
 	tcase_add_test(tc, test_rest);
 	tcase_add_test(tc, test_wrong_pins);
 	tcase_add_test(tc, test_too_many);
+	tcase_add_test(tc, test_nodes_of_a_stripe);
 	tcase_add_loop_test(tc, test_reports, 0, RIG_MACHINES);
 	suite_add_tcase(suite, tc);
 	return suite;

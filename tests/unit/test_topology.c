@@ -187,6 +187,7 @@ START_TEST(test_devices)
 	/* On two nodes: that is none. */
 	expect_device("/dev/md0", device.name, -1, 6);
 	ck_assert_uint_eq(device.ndevices, 2);
+	ck_assert(device.several);
 	ck_assert_int_eq(topology_find_device(t, "/dev/sda", &device), -ENODEV);
 	ck_assert_int_eq(device.node, -1);
 	rig_end(t);
