@@ -377,7 +377,10 @@ static enum placement_why cpu_why(const struct placement *p,
 	return c->node == thread->wanted ? PLACED_NEAR : PLACED_AWAY;
 }
 
-/* The best CPU of all: by what shares its core, then the nearest, then in order. */
+/*
+ * The best CPU of all: by what shares its core, then the nearest, of several that nearest to
+ * home, then in order.
+ */
 static void thread_place(const struct placement *p, const struct cores *cores,
 			 struct placement_thread *thread)
 {
@@ -393,7 +396,9 @@ static void thread_place(const struct placement *p, const struct cores *cores,
 		    cpu_mask_has(&cores->used, c->id))
 			continue;
 		why = cpu_why(p, cores, thread, c);
-		distance = topology_distance(t, thread->wanted, c->node);
+		distance = topology_distance(t, thread->wanted, c->node) *
+				   (TOPOLOGY_FAR + 1) +
+			   topology_distance(t, p->home, c->node);
 		if (thread->cpu >= 0 &&
 		    (why > thread->why ||
 		     (why == thread->why && distance >= nearest)))
