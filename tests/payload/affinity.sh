@@ -57,8 +57,38 @@ affinity_guests() {
 	on_cpus "by itself around a pin" 1 "lkvm/vda.q0 1" "lkvm/vcpu0 0" -- \
 		--affinity auto --disk null:16M,iothread-cpus=1
 	on_cpus "--affinity off" 0 "lkvm/vcpu0 $all" -- --affinity off --disk null:16M
+	pins_last
 	other_guest
 	taskset -cp "$before" $$ >/dev/null
+}
+
+# cpus_still WHEN "COMM CPUS"...: adds to $wrong; the I/O thread is at work
+cpus_still() {
+	local when=$1 pair
+
+	shift
+	for pair; do
+		wrong+=$(same "CPUs of ${pair% *} after $when" "${pair#* }" "$(cpus_of "$pid" "${pair% *}")")
+	done
+}
+
+# Threads stay where they are pinned, whatever is done to the guest meanwhile.
+pins_last() {
+	local wrong='' who=pins$$ command pins=("lkvm/vda.q0 1" "lkvm/vcpu0 0")
+
+	wanted "pinning is undone by nothing" || return 0
+	start reads --name "$who" --cpus 1,pin=0 --disk null:1G,queues=1,iothread-cpus=1,poll=off || wrong+=" not READY."
+	cpus_still start "${pins[@]}"
+	for command in pause resume "set-poll vda always" "set-poll vda adaptive" "set-poll vda off" \
+		"throttle vda iops=100 bps=1M" "throttle vda iops=0 bps=0" pause "throttle vda iops=50" resume; do
+		# shellcheck disable=SC2086 # words
+		set -- $command
+		ctl 0 "$1" "$who" "${@:2}"
+		cpus_still "$command" "${pins[@]}"
+	done
+	until_field '.disks[0].queues[0].requests > 0' stat "$who" --json
+	finish
+	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 }
 
 # A second guest takes what the first has not, and gets it back when that is killed.
