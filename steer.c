@@ -72,7 +72,7 @@ static bool steer_has(const struct steer *s, unsigned int irq)
 	return false;
 }
 
-/* 0 or -errno; -EBUSY: it is another guest's, whose CPU must not be taken for what was before. */
+/* 0 or -errno; -EALREADY: it is another guest's, whose CPU must not be taken for what was before. */
 static int steer_one(struct steer *s, unsigned int irq, unsigned int cpu)
 {
 	struct steered *steered = &s->irq[s->n];
@@ -80,7 +80,7 @@ static int steer_one(struct steer *s, unsigned int irq, unsigned int cpu)
 	int err;
 
 	if (s->claims >= 0 && claims_has_irq(s->claims, irq))
-		return -EBUSY;
+		return -EALREADY;
 	steered->irq = irq;
 	steered->before = affinity_read(s->root, irq, &err);
 	if (err)
@@ -153,7 +153,7 @@ static void steer_all(struct steer *s, const struct topology_device *device,
 			o->steered++;
 		} else if (err == -EIO) {
 			o->managed++;
-		} else if (err == -EBUSY) {
+		} else if (err == -EALREADY) {
 			o->others++;
 		} else {
 			o->failed++;
