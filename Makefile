@@ -78,7 +78,7 @@ LIB_OBJS.powerpc := powerpc/machine.o powerpc/vcpu.o powerpc/xics.o
 LIB_OBJS.powerpc += powerpc/host.o powerpc/loop.o $(PAPR_OBJS)
 LIB_OBJS += $(LIB_OBJS.$(ARCH))
 
-MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o
+MAIN_OBJS := main.o builtin-run.o run_options.o run_command.o run_output.o
 MAIN_OBJS += control_requests.o control_disk.o control_debug.o
 MAIN_OBJS += builtin-list.o builtin-stop.o builtin-stat.o builtin-resize.o
 MAIN_OBJS += builtin-throttle.o builtin-set-poll.o builtin-debug.o builtin-trace.o

@@ -434,8 +434,8 @@ int builtin_run(int argc, char **argv)
 	run.named = run.name != name;
 	run_raise_file_limit();
 	run_shrink_stacks();
-	if (!run_make_cmdline(&run) && !run_open_stats(&run) &&
-	    !run_open_trace(&run))
+	if (!run_make_cmdline(&run) && !run_check_outputs(&run) &&
+	    !run_open_stats(&run) && !run_open_trace(&run))
 		status = run_guest(&run);
 out:
 	for (unsigned int i = 0; i < run.ndrives; i++)

@@ -77,6 +77,9 @@ int run_prepare_command(struct run *run);
 /* Behind the drives, which have the first slots.  0 or -errno. */
 int run_attach_exit_device(struct run *run);
 
+/* Whether --stats and --console file: would overwrite what is precious.  0 or -EINVAL. */
+int run_check_outputs(const struct run *run);
+
 /* The exit status: commands.h. */
 int run_status(const struct run *run, enum vm_end end, int detail);
 /* On stderr, what the status does not tell. */

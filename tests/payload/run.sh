@@ -204,6 +204,7 @@ else
 	wrong_files
 	wrong_options
 	wrong_disks
+	wrong_outputs
 	wrong_formats
 	wrong_kvm
 	wrong_affinity

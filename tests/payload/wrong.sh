@@ -97,12 +97,12 @@ wrong_options() {
 	refused "stats file in no directory" "--stats $dir/none/x: No such" -k "$payload" --stats "$dir/none/x"
 	refused "params too long" "--params.*shorten" -k "$payload" --params "$(printf 'x%.0s' {1..5000})"
 	if wanted "refused: the old --stats file stays"; then
-		echo old >"$dir/keep.json"
+		echo '{ old' >"$dir/keep.json"
 		status=0
 		"$lkvm" run -k "$dir/none" --stats "$dir/keep.json" </dev/null >"$out" 2>"$err" || status=$?
 		if [ "$status" -ne 125 ]; then
 			fails "status $status, not 125"
-		elif [ "$(cat "$dir/keep.json")" != old ]; then
+		elif [ "$(cat "$dir/keep.json")" != '{ old' ]; then
 			fails "it has changed"
 		else
 			pass
@@ -169,6 +169,64 @@ wrong_disks() {
 			fails "not READY"
 		fi
 	fi
+}
+
+# spared NAME REGEX FILE OPTIONS...: refused, and the file is as it was
+spared() {
+	local file=$3 before
+
+	wanted "refused: $1" || return 0
+	before=$(cksum <"$file")
+	refused "$1" "$2" -k "$payload" --params case=poweroff "${@:4}"
+	if [ "$(cksum <"$file")" != "$before" ]; then
+		name="refused: $1: $file is left alone"
+		fails "it has changed"
+	fi
+}
+
+# A slip of the hand: what lkvm writes goes where something else is.
+wrong_outputs() {
+	local disk=$dir/slip.img option node holder
+
+	yes disk | head -c 1M >"$disk"
+	ln -sf slip.img "$dir/slip.link"
+	for option in "--stats " "--console file:"; do
+		# shellcheck disable=SC2086	# an option and its value
+		{
+			spared "${option}and --disk of one file" "$option$dir/slip.link: would overwrite the file of --disk $disk; give another" \
+				"$disk" --disk "$disk" $option"$dir/slip.link"
+			spared "${option}and --kernel of one file" "$option$payload: would overwrite the file of --kernel $payload; give another" \
+				"$payload" $option"$payload"
+			spared "${option}and --initrd of one file" "$option$disk: would overwrite the file of --initrd $disk; give another" \
+				"$disk" --initrd "$disk" $option"$disk"
+		}
+	done
+	spared "--stats of another kind" "--stats $disk: there is a file of another kind; give another" "$disk" --stats "$disk"
+	node=$(find /dev -maxdepth 1 -type b | head -n 1)
+	[ -z "$node" ] || refused "--console on a block device" "--console file:$node: is a block device; give" \
+		-k "$dir/none" --console "file:$node"
+	if wanted "refused: --console on the disk of another guest"; then
+		start spin --disk "$disk" || true
+		holder=$pid
+		spared "--console on the disk of another guest" "--console file:$disk: in use by pid $holder; give another" \
+			"$disk" --console "file:$disk"
+		kill -TERM "$holder"
+		wait "$holder" || true
+	fi
+	if wanted "outputs: earlier ones are overwritten, devices and pipes written"; then
+		yes earlier | head -c 64K >"$dir/slip.log"
+		yes '{ "earlier": 1 }' | head -c 64K >"$dir/slip.json"
+		guest poweroff --disk null:16M,queues=4 --console "file:$dir/slip.log" --stats "$dir/slip.json"
+		cp "$dir/slip.log" "$out"
+		if ! jq -e .version "$dir/slip.json" >/dev/null || grep -q earlier "$out"; then
+			fails "what was there is still there"
+		else
+			judge 0 0
+		fi
+		guest poweroff --disk null:16M,queues=4 --console file:/dev/null --stats /dev/null
+		[ "$status" -eq 0 ] || fails "/dev/null: status $status"
+	fi
+	rm -f "$disk" "$dir"/slip.*
 }
 
 # not_raw NAME OFFSET MAGIC TOOL: an image that begins so is refused, and left alone

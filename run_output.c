@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * lkvm run --stats FILE --console file:PATH: both are emptied, and a slip of the hand
+ * shall not cost a disk.  virtio/trace.c looks after --trace.
+ */
+#include "disk/image.h"
+#include "log.h"
+#include "run.h"
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+struct output {
+	const char *option;	/* up to the path */
+	const char *path;
+	char first;		/* what is in it begins so; 0: anything goes */
+};
+
+static int output_refuse(const struct output *o, const char *why)
+{
+	log_error("%s%s: %s; give another file", o->option, o->path, why);
+	return -EINVAL;
+}
+
+/* Whether @path, of --@option, is the file of @st: then with a message. */
+static bool output_is(const struct output *o, const struct stat *st,
+		      const char *option, const char *path)
+{
+	struct stat other;
+
+	if (!path || stat(path, &other) || other.st_dev != st->st_dev ||
+	    other.st_ino != st->st_ino)
+		return false;
+	log_error("%s%s: would overwrite the file of --%s %s; give another file",
+		  o->option, o->path, option, path);
+	return true;
+}
+
+/* Another guest has its disks, and its trace, locked. */
+static int output_check_lock(const struct output *o, int fd,
+			     const struct stat *st)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	char why[48] = "in use by another process";
+	int pid;
+
+	if (fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+		return 0;
+	pid = image_find_holder(st, false);
+	if (pid)
+		snprintf(why, sizeof(why), "in use by pid %d", pid);
+	return output_refuse(o, why);
+}
+
+/* What the regular file of @st holds. */
+static int output_check_content(const struct output *o, const struct stat *st)
+{
+	int fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int err = fd < 0 ? 0 : output_check_lock(o, fd, st);
+	char first = 0;
+
+	if (!err && st->st_size && o->first &&
+	    (fd < 0 || read(fd, &first, 1) != 1 || first != o->first))
+		err = output_refuse(o, "there is a file of another kind");
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static int output_check(const struct run *run, const struct output *o)
+{
+	struct stat st;
+	bool taken;
+
+	if (stat(o->path, &st))
+		return 0;
+	if (S_ISBLK(st.st_mode))
+		return output_refuse(o, "is a block device");
+	if (!S_ISREG(st.st_mode))
+		return 0;
+	taken = output_is(o, &st, "kernel", run->kernel) ||
+		output_is(o, &st, "initrd", run->initrd);
+	for (unsigned int i = 0; !taken && i < run->ndrives; i++)
+		taken = output_is(o, &st, "disk", run->drives[i].path);
+	return taken ? -EINVAL : output_check_content(o, &st);
+}
+
+int run_check_outputs(const struct run *run)
+{
+	const char *console = run->console_spec;
+	int err = 0;
+
+	if (run->stats_path && strcmp(run->stats_path, "-"))
+		err = output_check(run, &(struct output){ "--stats ",
+							  run->stats_path, '{' });
+	if (!err && !strncmp(console, "file:", 5))
+		err = output_check(run, &(struct output){ "--console file:",
+							  console + 5, 0 });
+	return err;
+}
