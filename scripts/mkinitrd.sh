@@ -34,6 +34,16 @@ Make an initrd for lkvm run. An option takes all words up to the next one.
 END
 }
 die() { echo "lkvm: mkinitrd: $*" >&2; exit 125; }
+# Sets $found: the file in $PATH of that name; command -v knows this shell's own, too.
+find_program() {
+	rest=$PATH:
+	while [ -n "$rest" ]; do
+		found=${rest%%:*} rest=${rest#*:}
+		found=${found:-.}/$1
+		[ ! -f "$found" ] || [ ! -x "$found" ] || return 0
+	done
+	return 1
+}
 needs() { command -v "$1" > /dev/null || die "$1 is missing: install the package $2"; }
 
 # --- what goes into the tree -----------------------------------------------
@@ -150,7 +160,8 @@ check_interpreters() {
 add_program() {
 	case $1 in
 	*/*) program=$1 ;;
-	*)   program=$(command -v "$1") || die "--program $1: not found in \$PATH; give its path" ;;
+	*)   find_program "$1" || die "--program $1: not found in \$PATH; give its path"
+	     program=$found ;;
 	esac
 	has_file --program "$program"
 	[ -x "$program" ] || die "--program $1: cannot be executed; add it by --file, or chmod +x"

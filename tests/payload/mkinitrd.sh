@@ -78,7 +78,7 @@ mkinitrd_inside() {
 }
 
 mkinitrd_right() {
-	local here=$dir/mkinitrd kernel=build/cache/linux-cloud-amd64 wrong
+	local here=$dir/mkinitrd kernel=build/cache/linux-cloud-amd64 wrong tool
 
 	mkdir -p "$here"
 	if wanted "mkinitrd: a program runs with the libraries that came along"; then
@@ -89,6 +89,16 @@ mkinitrd_right() {
 		if [ "$(id -u)" -eq 0 ]; then
 			wrong+=$(same "in a chroot" "$(printf 'file\na  b')" "$(chroot "$here/root" /bin/ls /etc/some; chroot "$here/root" /bin/cat /etc/some/file)")
 		fi
+		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+	fi
+	if wanted "mkinitrd: programs that the shell has, too"; then
+		wrong=
+		printf '#!/bin/sh\n' | tee "$here/put" >"$here/wait"
+		chmod +x "$here/put" "$here/wait"
+		PATH=/nosuch::$PATH:$(realpath "$here") unpacked --program sh true echo kill [ put wait || wrong+=" failed."
+		for tool in true echo kill [ put wait; do
+			[ -x "$here/root/usr/bin/$tool" ] || wrong+=" no $tool."
+		done
 		if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 	fi
 	if wanted "mkinitrd: --output=FILE.gz, scripts, and --help behind others"; then
