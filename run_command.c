@@ -59,6 +59,26 @@ int run_check_command(const struct run *run)
 	return -EINVAL;
 }
 
+/*
+ * How much of @params is the kernel's: up to a lone "--".  What is behind that goes
+ * to init, as Linux has it.
+ */
+static size_t kernel_params(const char *params)
+{
+	static const char space[] = " \t\n";
+	bool quoted = false, word = true;	/* a word begins */
+	size_t at;
+
+	for (at = 0; params[at]; at++) {
+		if (word && !quoted && !strncmp(params + at, "--", 2) &&
+		    strchr(space, params[at + 2]))	/* or the end */
+			break;
+		quoted ^= params[at] == '"';
+		word = strchr(space, params[at]);
+	}
+	return at;
+}
+
 /* Whether @params has the word @name, or with '=' at its end one that begins so. */
 static bool has_param(const char *params, const char *name)
 {
@@ -79,33 +99,49 @@ static bool wants_messages(const struct run *run, const char *params)
 	       has_param(params, "ignore_loglevel") || has_param(params, "debug");
 }
 
-/* The user's command line, a console if it names none, and what a command needs. */
+/* With a space between them, unless there is one.  Or NULL. */
+static char *join_words(const char *const *words, unsigned int n)
+{
+	size_t size = 1, len = 0;
+	char *text;
+
+	for (unsigned int i = 0; i < n; i++)
+		size += strlen(words[i]) + 1;
+	text = calloc(size, 1);
+	for (unsigned int i = 0; text && i < n; i++) {
+		if (len && *words[i] && text[len - 1] != ' ')
+			text[len++] = ' ';
+		len = (size_t)(stpcpy(text + len, words[i]) - text);
+	}
+	return text;
+}
+
+/*
+ * The user's command line, a console if it names none, and what a command needs;
+ * then what the user has for init.
+ */
 int run_make_cmdline(struct run *run)
 {
 	const char *params = run->params ? run->params : "";
-	const char *words[5] = { params };
+	size_t size = kernel_params(params);
+	char *kernel = strndup(params, size);
+	const char *words[6] = { kernel };
 	unsigned int n = 1;
-	size_t size = 0;
 
-	if (!has_param(params, "console="))
+	if (!kernel)
+		return log_no_memory();
+	if (!has_param(kernel, "console="))
 		words[n++] = arch_console_param;
-	if (run->command && !wants_messages(run, params))
+	if (run->command && !wants_messages(run, kernel))
 		words[n++] = "loglevel=1";	/* a panic is told all the same */
-	if (run->command && !has_param(params, "panic="))
+	if (run->command && !has_param(kernel, "panic="))
 		words[n++] = "panic=-1";
 	if (run->command)
 		words[n++] = "rdinit=/" GUEST_INIT;
-	for (unsigned int i = 0; i < n; i++)
-		size += strlen(words[i]) + 1;
-	run->cmdline = calloc(size + 1, 1);
-	if (!run->cmdline)
-		return log_no_memory();
-	for (unsigned int i = 0; i < n; i++) {
-		if (*run->cmdline && *words[i])
-			strcat(run->cmdline, " ");
-		strcat(run->cmdline, words[i]);
-	}
-	return 0;
+	words[n++] = params + size;
+	run->cmdline = join_words(words, n);
+	free(kernel);
+	return run->cmdline ? 0 : log_no_memory();
 }
 
 int run_prepare_command(struct run *run)

@@ -130,6 +130,14 @@ static const struct {
 	{ "quiet", false, true, "quiet ", " panic=-1 rdinit=/lkvm/init" },
 	{ "debugger", false, true, "debugger ", " loglevel=1 panic=-1 rdinit=/lkvm/init" },
 	{ "ignore_loglevel", false, true, "ignore_loglevel ", " panic=-1 rdinit=/lkvm/init" },
+	/* Words behind a lone "--" are not the kernel's, but init's. */
+	{ "a -- b", false, true, "a ", " loglevel=1 panic=-1 rdinit=/lkvm/init -- b" },
+	{ "a -- console=x panic=1 debug", false, true, "a ", " loglevel=1 panic=-1 rdinit=/lkvm/init -- console=x panic=1 debug" },
+	{ "--", false, false, "", " --" },
+	{ "-- -- b", false, false, "", " -- -- b" },
+	{ "a\t--\tb", false, false, "a\t ", " --\tb" },
+	{ "a--  --b b=-- c", false, false, "a--  --b b=-- c ", "" },
+	{ "a=\"b -- c\" -- d", false, false, "a=\"b -- c\" ", " -- d" },
 };
 
 START_TEST(test_cmdline)
@@ -152,6 +160,10 @@ START_TEST(test_cmdline_with_console)
 	run.params = "console=tty7 x";
 	ck_assert_int_eq(run_make_cmdline(&run), 0);
 	ck_assert_str_eq(run.cmdline, "console=tty7 x");
+	free(run.cmdline);
+	run.params = "console=tty7  -- x ";
+	ck_assert_int_eq(run_make_cmdline(&run), 0);
+	ck_assert_str_eq(run.cmdline, "console=tty7  -- x ");
 }
 END_TEST
 
