@@ -251,6 +251,11 @@ test_command_ci_script() {
 	local ci_limit=$limit
 	verdict 0 success true
 	verdict 42 'failure: 42' sh -c 'exit 42'
+	# What is the command's own is neither a hang nor a panic.
+	verdict 123 'failure: 123' no/such/tool
+	verdict 123 'failure: 123' sh -c 'exit 124'
+	verdict 123 'failure: 123' sh -c 'kill -9 $$'
+	verdict 126 'guest died' poweroff -f
 	verdict 127 panic sh -c "$panic"
 	ci_limit=20
 	verdict 124 hang sh -c 'echo last words; sleep 1000'
