@@ -210,6 +210,9 @@ add_tree() {
 option='' output='' directory='' root='' waits=''
 take() {
 	case $option in
+	output|directory) [ -n "$1" ] || die "--$option: its value is empty; give a name" ;;
+	esac
+	case $option in
 	output)    output=$1 option=none ;;
 	directory) directory=$1 option=none ;;
 	init)      has_file --init "$1"; put "$1" init; chmod 755 "$root/init"; option=none ;;
@@ -268,8 +271,13 @@ if [ -n "$directory" ]; then
 fi
 needs cpio cpio
 output=${output:-initrd.cpio}
+[ ! -d "$output" ] || die "--output $output: is a directory; give the name of a file in it"
 pack() { (cd "$root" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
 { pack > "$tmp/archive" && case $output in
 *.gz) gzip -1 "$tmp/archive" && mv "$tmp/archive.gz" "$tmp/archive" ;;
 esac; } || die "cpio or gzip failed: is there space in ${TMPDIR:-/tmp}?"
-cp "$tmp/archive" "$output" 2> /dev/null || die "--output $output: cannot be written; give a file in a directory that is there"
+why=$(cp -- "$tmp/archive" "$output" 2>&1) || {
+	# Half an archive is of no use.
+	[ ! -f "$output" ] || [ ! -w "$output" ] || rm -f -- "$output"
+	die "--output $output: cannot be written: ${why##*: }; give a file in a directory that is there and has space"
+}

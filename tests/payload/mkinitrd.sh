@@ -7,6 +7,19 @@ mkinitrd_refused() {
 	refused_by "mkinitrd: $2" "$lkvm" mkinitrd "${@:3}"
 }
 
+# A file system that is full: the reason, and no half of an archive.
+mkinitrd_full() {
+	wanted "mkinitrd refused: full disk" || return 0
+	if ! unshare -m true 2>/dev/null; then
+		skip "cannot mount here"
+		return
+	fi
+	mkdir -p "$here/full"
+	refused_by "--output $here/full/x: cannot be written: No space left on device; give .*space" \
+		unshare -m sh -c "mount -t tmpfs -o size=64k none $here/full && { $lkvm mkinitrd -o $here/full/x --program sh
+			status=\$?; [ ! -e $here/full/x ] || echo 'half of it is there'; exit \$status; }"
+}
+
 mkinitrd_wrong() {
 	local here=$dir/mkinitrd
 
@@ -33,7 +46,14 @@ mkinitrd_wrong() {
 	chmod +x "$here/tools/cpio"
 	PATH=$(realpath "$here/tools"):$PATH mkinitrd_refused "failing cpio" "cpio or gzip failed: is there space" -o "$here/x.gz" --program sh
 	mkinitrd_refused "missing tree" "--tree /nosuch: no such directory" --tree /nosuch
-	mkinitrd_refused "output nowhere" "--output /nosuch/x: cannot be written; give" -o /nosuch/x --program sh
+	mkinitrd_refused "output nowhere" "--output /nosuch/x: cannot be written: No such file or directory; give" -o /nosuch/x --program sh
+	mkdir -p "$here/d.out"
+	mkinitrd_refused "output a directory" "--output $here/d.out: is a directory; give" -o "$here/d.out" --program sh
+	[ -z "$(ls "$here/d.out")" ] || fails "$here/d.out has got a file"
+	mkinitrd_refused "empty output" "--output: its value is empty; give" --program sh -o ""
+	mkinitrd_refused "empty output, by =" "--output: its value is empty; give" --program sh --output=
+	mkinitrd_refused "empty directory" "--directory: its value is empty; give" --program sh --directory=
+	mkinitrd_full
 	mkinitrd_refused "directory that is there" "--directory $dir: is there already; give a new one" --directory "$dir" --program sh
 	mkinitrd_refused "directory and output" "--directory $here/d: makes no archive; leave out --output" --directory "$here/d" -o x --program sh
 }
