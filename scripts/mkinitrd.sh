@@ -157,6 +157,14 @@ check_interpreters() {
 	done < "$tmp/scripts"
 }
 
+# ldd is silent on what is static, and on what cannot be run here.
+check_foreign() {
+	! ldd "$1" 2> /dev/null | grep -q / || return 0
+	[ "$(head -c 4 "$1" | tr -d '\000\177')" = ELF ] || return 0
+	! head -c 4096 "$1" | tr '\000' '\n' | grep -aq '/lib[^ ]*/ld[^/ ]*\.so' ||
+		die "--program $1: its libraries are not known, as it cannot run on this machine; give a static one, or all of its files by --file"
+}
+
 add_program() {
 	case $1 in
 	*/*) program=$1 ;;
@@ -169,6 +177,7 @@ add_program() {
 	note_interpreter "$program"
 	missing=$(ldd "$program" 2> /dev/null | sed -n 's/^[[:space:]]*\([^ ]*\) => not found.*/\1/p' | head -n 1)
 	[ -z "$missing" ] || die "--program $1: its library $missing is not on this machine"
+	check_foreign "$program"
 	for library in $(ldd "$program" 2> /dev/null | grep -o '/[^ ]*'); do
 		locate "$library"
 		[ -e "$place" ] || put "$library" "$library"
@@ -227,8 +236,10 @@ take() {
 	waits=''
 }
 finish_option() {
-	[ "$option" != busybox ] || [ -z "$waits" ] ||
-		take "$(command -v busybox || die "--busybox: none is installed; install busybox-static, or give its path")"
+	if [ "$option" = busybox ] && [ -n "$waits" ]; then
+		find_program busybox || die "--busybox: none is installed; install busybox-static, or give its path"
+		take "$found"
+	fi
 	[ -z "$waits" ] || die "a value is missing behind $waits; see lkvm mkinitrd --help"
 }
 next_option() {

@@ -21,7 +21,7 @@ mkinitrd_full() {
 }
 
 mkinitrd_wrong() {
-	local here=$dir/mkinitrd
+	local here=$dir/mkinitrd tool
 
 	rm -rf "$here"
 	mkdir -p "$here/two/lib/modules/a" "$here/two/lib/modules/b" "$here/odd/kernel"
@@ -54,6 +54,15 @@ mkinitrd_wrong() {
 	mkinitrd_refused "empty output, by =" "--output: its value is empty; give" --program sh --output=
 	mkinitrd_refused "empty directory" "--directory: its value is empty; give" --program sh --directory=
 	mkinitrd_full
+	# ppc64 in place of x86-64
+	cp "$(command -v ls)" "$here/foreign"
+	printf '\025' | dd of="$here/foreign" bs=1 seek=18 conv=notrunc status=none
+	mkinitrd_refused "foreign program" "--program $here/foreign: its libraries are not known, .*; give a static one" --program "$here/foreign"
+	mkdir -p "$here/bare"
+	for tool in mktemp mkdir ln rm; do ln -sf "$(command -v $tool)" "$here/bare"; done
+	if wanted "mkinitrd refused: no busybox"; then
+		refused_by "--busybox: none is installed; install busybox-static" env "PATH=$here/bare" "$lkvm" mkinitrd --busybox
+	fi
 	mkinitrd_refused "directory that is there" "--directory $dir: is there already; give a new one" --directory "$dir" --program sh
 	mkinitrd_refused "directory and output" "--directory $here/d: makes no archive; leave out --output" --directory "$here/d" -o x --program sh
 }
