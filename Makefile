@@ -64,7 +64,7 @@ LIB_OBJS += cpulist.o topology.o topology_device.o topology_report.o topology_sv
 LIB_OBJS += placement.o placement_text.o claims.o affinity.o steer.o numa_options.o
 LIB_OBJS += cpio.o guest_archive.o run_end.o
 LIB_OBJS += control.o control_socket.o control_client.o stat_view.o stat_prometheus.o
-LIB_OBJS += drive.o stats.o json_text.o options.o spelling.o log.o
+LIB_OBJS += drive.o stats.o json_text.o options.o spelling.o log.o output.o
 LIB_OBJS += trace_read.o trace_table.o trace_svg.o
 
 LIB_OBJS.x86 := x86/machine.o x86/vcpu.o x86/cpuid.o x86/loop.o

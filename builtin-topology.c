@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "log.h"
 #include "options.h"
+#include "output.h"
 #include "run.h"
 #include "topology_report.h"
 #include <errno.h>
@@ -88,8 +89,14 @@ static int topology_check_disk(const struct topology_command *c,
 
 static int topology_draw(const struct topology_command *c)
 {
-	FILE *out = fopen(c->svg, "we");
+	FILE *out;
 
+	if (!output_is_harmless(c->svg, SVG_MAGIC)) {
+		log_error("--svg %s: there is a file that is no SVG; give a new name, or remove it",
+			  c->svg);
+		return -EEXIST;
+	}
+	out = fopen(c->svg, "we");
 	if (out)
 		topology_svg(&c->run.affinity.plan, out);
 	if (!out || ferror(out) | fclose(out)) {

@@ -6,6 +6,7 @@
 #include "commands.h"
 #include "log.h"
 #include "options.h"
+#include "output.h"
 #include "trace_show.h"
 #include <errno.h>
 #include <stdlib.h>
@@ -253,6 +254,11 @@ static int trace_check(const struct trace_command *c)
 	if (c->to && c->to <= c->from) {
 		log_error("trace: --to %u: not behind --from %u", c->to, c->from);
 		return -EINVAL;
+	}
+	if (c->svg_path && !output_is_harmless(c->svg_path, SVG_MAGIC)) {
+		log_error("trace: --svg %s: there is a file that is no SVG; give a new name, or remove it",
+			  c->svg_path);
+		return -EEXIST;
 	}
 	return 0;
 }

@@ -5,6 +5,7 @@
  */
 #include "disk/image.h"
 #include "log.h"
+#include "output.h"
 #include "run.h"
 #include <errno.h>
 #include <fcntl.h>
@@ -16,7 +17,7 @@
 struct output {
 	const char *option;	/* up to the path */
 	const char *path;
-	char first;		/* what is in it begins so; 0: anything goes */
+	const char *magic;	/* what is in it begins so; NULL: anything goes */
 };
 
 static int output_refuse(const struct output *o, const char *why)
@@ -40,14 +41,18 @@ static bool output_is(const struct output *o, const struct stat *st,
 }
 
 /* Another guest has its disks, and its trace, locked. */
-static int output_check_lock(const struct output *o, int fd,
-			     const struct stat *st)
+static int output_check_lock(const struct output *o, const struct stat *st)
 {
 	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), pid;
 	char why[48] = "in use by another process";
-	int pid;
+	bool locked;
 
-	if (fcntl(fd, F_OFD_GETLK, &lock) || lock.l_type == F_UNLCK)
+	if (fd < 0)
+		return 0;
+	locked = !fcntl(fd, F_OFD_GETLK, &lock) && lock.l_type != F_UNLCK;
+	close(fd);
+	if (!locked)
 		return 0;
 	pid = image_find_holder(st, false);
 	if (pid)
@@ -55,25 +60,11 @@ static int output_check_lock(const struct output *o, int fd,
 	return output_refuse(o, why);
 }
 
-/* What the regular file of @st holds. */
-static int output_check_content(const struct output *o, const struct stat *st)
-{
-	int fd = open(o->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	int err = fd < 0 ? 0 : output_check_lock(o, fd, st);
-	char first = 0;
-
-	if (!err && st->st_size && o->first &&
-	    (fd < 0 || read(fd, &first, 1) != 1 || first != o->first))
-		err = output_refuse(o, "there is a file of another kind");
-	if (fd >= 0)
-		close(fd);
-	return err;
-}
-
 static int output_check(const struct run *run, const struct output *o)
 {
 	struct stat st;
 	bool taken;
+	int err;
 
 	if (stat(o->path, &st))
 		return 0;
@@ -85,7 +76,10 @@ static int output_check(const struct run *run, const struct output *o)
 		output_is(o, &st, "initrd", run->initrd);
 	for (unsigned int i = 0; !taken && i < run->ndrives; i++)
 		taken = output_is(o, &st, "disk", run->drives[i].path);
-	return taken ? -EINVAL : output_check_content(o, &st);
+	err = taken ? -EINVAL : output_check_lock(o, &st);
+	if (!err && o->magic && !output_is_harmless(o->path, o->magic))
+		err = output_refuse(o, "there is a file of another kind");
+	return err;
 }
 
 int run_check_outputs(const struct run *run)
@@ -95,9 +89,9 @@ int run_check_outputs(const struct run *run)
 
 	if (run->stats_path && strcmp(run->stats_path, "-"))
 		err = output_check(run, &(struct output){ "--stats ",
-							  run->stats_path, '{' });
+							  run->stats_path, "{" });
 	if (!err && !strncmp(console, "file:", 5))
 		err = output_check(run, &(struct output){ "--console file:",
-							  console + 5, 0 });
+							  console + 5, NULL });
 	return err;
 }

@@ -110,7 +110,9 @@ traced() {
 	wrong+=$(same batches "$(jq '[.disks[0].queues[].batches] | add' "$stats")" \
 		"$("$lkvm" trace "$trace" --json | jq '[.queues[].batches] | add')")
 	wrong+=$(same "queues of --queue 1" 1 "$("$lkvm" trace "$trace" --queue 1 --json | jq -r '[.queues[].queue] | join(",")')")
-	"$lkvm" trace "$trace" --svg "$dir/guest.svg" >"$dir/guest.table" || wrong+=" No picture."
+	rm -f "$dir/guest.svg"
+	"$lkvm" trace "$trace" --svg "$dir/guest.svg" >"$dir/guest.table" && # and over itself
+		"$lkvm" trace "$trace" --svg "$dir/guest.svg" >"$dir/guest.table" || wrong+=" No picture."
 	grep -q '</svg>' "$dir/guest.svg" || wrong+=" The picture has no end."
 	wrong+=$(same "requests in the picture" "$(($(head -n 1001 "$csv" | wc -l) - 1))" "$(grep -c '<g>' "$dir/guest.svg")")
 	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
@@ -126,7 +128,7 @@ unshown() {
 }
 
 trace_guests() {
-	local image=$dir/traced.img trace=$dir/guest.trace queues
+	local image=$dir/traced.img trace=$dir/guest.trace queues file before
 
 	image "$image" 1M
 	traced "every request once, on a file" mq --disk "$image,queues=4"
@@ -176,5 +178,15 @@ trace_guests() {
 	unshown "--json and --csv" "give one of them" "$trace" --json --csv
 	unshown "a queue that is not there" "it has no queue" "$trace" --queue 77
 	unshown "no request to draw" "no request to draw" "$trace" --from 4000000000 --svg "$dir/none.svg"
+	echo image >"$dir/precious.img"
+	for file in "$trace" "$dir/precious.img"; do
+		before=$(cksum <"$file")
+		unshown "--svg on ${file##*/}" "--svg $file: there is a file that is no SVG; give" "$trace" --svg "$file"
+		[ "$(cksum <"$file")" = "$before" ] || fails "$file has changed"
+	done
+	if wanted "topology: --svg on an image"; then
+		refused_by "--svg $dir/precious.img: there is a file that is no SVG; give" "$lkvm" topology --disk null:1M --svg "$dir/precious.img"
+		[ "$(cat "$dir/precious.img")" = image ] || fails "it has changed"
+	fi
 	unshown "a time that ends before it begins" "not behind --from" "$trace" --from 5 --to 5
 }
