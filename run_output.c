@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * lkvm run --stats FILE --console file:PATH: both are emptied, and a slip of the hand
- * shall not cost a disk.  virtio/trace.c looks after --trace.
+ * lkvm run --stats FILE --console file:PATH --trace FILE: they are emptied, and a slip
+ * of the hand shall not cost a disk.  virtio/trace.c looks whether it is a trace.
  */
 #include "disk/image.h"
 #include "log.h"
@@ -93,5 +93,8 @@ int run_check_outputs(const struct run *run)
 	if (!err && !strncmp(console, "file:", 5))
 		err = output_check(run, &(struct output){ "--console file:",
 							  console + 5, NULL });
+	if (!err && run->trace_path)
+		err = output_check(run, &(struct output){ "--trace ",
+							  run->trace_path, NULL });
 	return err;
 }

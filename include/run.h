@@ -77,7 +77,7 @@ int run_prepare_command(struct run *run);
 /* Behind the drives, which have the first slots.  0 or -errno. */
 int run_attach_exit_device(struct run *run);
 
-/* Whether --stats and --console file: would overwrite what is precious.  0 or -EINVAL. */
+/* Whether --stats, --console file: or --trace would overwrite what is precious.  0 or -EINVAL. */
 int run_check_outputs(const struct run *run);
 
 /* The exit status: commands.h. */

@@ -208,6 +208,19 @@ static int trace_check_file(const struct trace *t)
 	return -EEXIST;
 }
 
+/* Two writers would tear each other's records. */
+static int trace_lock(const struct trace *t)
+{
+	struct flock lock = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (!fcntl(t->fd, F_OFD_SETLK, &lock) ||
+	    (errno != EAGAIN && errno != EACCES))	/* no locks there: go on */
+		return 0;
+	log_error("--trace %s: another guest writes it; give another file",
+		  t->path);
+	return -EBUSY;
+}
+
 int trace_open(struct trace **tp, const char *path)
 {
 	struct trace *t = calloc(1, sizeof(*t));
@@ -227,6 +240,8 @@ int trace_open(struct trace **tp, const char *path)
 	}
 	if (!err)
 		err = trace_check_file(t);
+	if (!err)
+		err = trace_lock(t);
 	if (err) {
 		trace_close(t);
 		return err;

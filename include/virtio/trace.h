@@ -37,7 +37,8 @@ struct trace_queue {
 
 /*
  * Begin the regular file @path, which outlives it.  A file that is there is
- * overwritten only if it is a trace, or empty; devices and pipes are refused.
+ * overwritten only if it is a trace that nobody writes, or empty; devices and pipes
+ * are refused.
  * 0 or -errno with a message.
  */
 int trace_open(struct trace **tp, const char *path);

@@ -128,7 +128,7 @@ unshown() {
 }
 
 trace_guests() {
-	local image=$dir/traced.img trace=$dir/guest.trace queues file before
+	local image=$dir/traced.img trace=$dir/guest.trace queues file before holder
 
 	image "$image" 1M
 	traced "every request once, on a file" mq --disk "$image,queues=4"
@@ -158,6 +158,17 @@ trace_guests() {
 		echo image >"$dir/precious.img"
 		guest poweroff --trace "$dir/precious.img"
 		if [ "$status" -eq 125 ] && [ "$(cat "$dir/precious.img")" = image ]; then pass; else fails "status $status"; fi
+	fi
+	if wanted "trace: two guests with one file"; then
+		rm -f "$dir/two.trace"
+		start spin --disk null:16M --trace "$dir/two.trace" || true
+		holder=$pid
+		before=$(cksum <"$dir/two.trace")
+		refused_by "--trace $dir/two.trace: in use by pid $holder; give another" \
+			"$lkvm" run -k "$payload" --params case=poweroff --timeout 20 --trace "$dir/two.trace"
+		[ "$(cksum <"$dir/two.trace")" = "$before" ] || fails "it has changed"
+		kill -TERM "$holder"
+		wait "$holder" || true
 	fi
 	if wanted "trace: dropped records of one queue"; then
 		# Queue 0 drops 9 records, queue 1 none: 40 bytes of head, 24 of a queue, 16 of a chunk.

@@ -266,6 +266,20 @@ START_TEST(test_other_files_stay)
 }
 END_TEST
 
+/* One writer at a time. */
+START_TEST(test_in_use)
+{
+	struct trace *other;
+
+	silence();
+	open_trace();
+	ck_assert_int_eq(trace_open(&other, path), -EBUSY);
+	trace_close(trace);
+	ck_assert_int_eq(trace_open(&other, path), 0);
+	trace_close(other);
+}
+END_TEST
+
 /* Neither is a disk overwritten, nor does a pipe that nobody reads hold up the end. */
 START_TEST(test_regular_files_only)
 {
@@ -658,6 +672,7 @@ int main(void)
 	tcase_add_test(tc, test_rings_are_resident);
 	tcase_add_test(tc, test_dropped);
 	tcase_add_test(tc, test_other_files_stay);
+	tcase_add_test(tc, test_in_use);
 	tcase_add_test(tc, test_regular_files_only);
 	tcase_add_test(tc, test_trace_is_overwritten);
 	tcase_add_test(tc, test_no_room);
