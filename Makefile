@@ -198,7 +198,7 @@ $(OUT)/tests/unit/%.o: BASE_FLAGS += -iquote tests/unit
 
 # The fuzzer, see tests/fuzz/run.sh: --wrap lets it watch what the queues do.
 FUZZ_OBJS := tests/fuzz/virtio_blk.o tests/fuzz/fuzz_thread.o
-FUZZ_OBJS += tests/fuzz/fuzz_counts.o
+FUZZ_OBJS += tests/fuzz/fuzz_counts.o output.o
 FUZZ_OBJS += tests/unit/fault_disk.o tests/unit/fake_event.o
 FUZZ_OBJS += $(filter-out virtio/pci% virtio/mmio% virtio/regs% virtio/blk_control%,$(filter disk/% virtio/%,$(LIB_OBJS)))
 FUZZ_WRAP := virtqueue_pop virtqueue_publish packed_push sem_wait disk_stage blk_other

@@ -13,10 +13,12 @@
 #include "kvm/exit_device.h"
 #include "kvm/vm.h"
 #include "log.h"
+#include "output.h"
 #include "run.h"
 #include "stats.h"
 #include "virtio/trace.h"
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -154,14 +156,21 @@ static int run_watch(struct run *run)
 
 static int run_open_stats(struct run *run)
 {
+	int fd;
+
 	if (!run->stats_path)
 		return 0;
+	if (!strcmp(run->stats_path, "-")) {
+		run->stats = stdout;
+		return 0;
+	}
 	/* Now, so that it fails in time; but what is in it stays until the end. */
-	run->stats = strcmp(run->stats_path, "-") ?
-			     fopen(run->stats_path, "ae") :
-			     stdout;
+	fd = output_open(run->stats_path, O_WRONLY | O_APPEND,
+			 &run->stats_created);
+	if (fd >= 0)
+		run->stats = fdopen(fd, "a");
 	if (!run->stats) {
-		int err = -errno;
+		int err = fd < 0 ? fd : -ENOMEM;
 
 		log_error("--stats %s: %s; give a file that can be written, or -",
 			  run->stats_path, strerror(-err));
@@ -172,8 +181,11 @@ static int run_open_stats(struct run *run)
 
 static void run_close_stats(struct run *run)
 {
-	if (run->stats && run->stats != stdout)
-		fclose(run->stats);
+	if (!run->stats || run->stats == stdout)
+		return;
+	if (run->stats_created)
+		output_remove(fileno(run->stats), run->stats_path);
+	fclose(run->stats);
 }
 
 static int run_open_trace(struct run *run)

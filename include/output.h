@@ -16,4 +16,9 @@
  */
 bool output_is_harmless(const char *path, const char *magic);
 
+/* open(2), which makes it if need be; *@created: it did.  A descriptor or -errno. */
+int output_open(const char *path, int flags, bool *created);
+/* What output_open() created for nothing: away with it, if it is empty. */
+void output_remove(int fd, const char *path);
+
 #endif

@@ -48,6 +48,7 @@ struct run {
 	size_t archive_size;
 	struct exit_device *exit_device;
 	FILE *stats;
+	bool stats_created;	/* by us; away with it if nothing is written */
 	struct trace *trace;
 	unsigned int attached;	/* drives */
 	int signal_fd;

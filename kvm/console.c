@@ -13,6 +13,7 @@
 #include "kvm/event.h"
 #include "kvm/vm.h"
 #include "log.h"
+#include "output.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -38,6 +39,8 @@ struct console {
 	bool raw;
 	bool escaped;		/* the last key was Ctrl-A */
 	bool own_fds;		/* pty or file: ours to close */
+	bool created;		/* the file, by us, and the guest has not begun */
+	const char *path;	/* of a file */
 	int pty_fd;		/* other end, kept open: no hang-up without users */
 	unsigned int matched;	/* bytes of the banner seen in a row */
 	bool panicked;
@@ -294,9 +297,10 @@ fail:
 static int console_open_file(struct console *con, const char *path)
 {
 	con->own_fds = true;
-	con->out_fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0666);
+	con->path = path;
+	con->out_fd = output_open(path, O_WRONLY, &con->created);
 	if (con->out_fd < 0) {
-		int err = -errno;
+		int err = con->out_fd;
 
 		log_error("--console file:%s: %s; give a file that can be written",
 			  path, strerror(-err));
@@ -353,6 +357,8 @@ int console_new(struct console **cp, struct vm *vm, const char *spec)
 void console_free(struct console *con)
 {
 	terminal_restore();
+	if (con->created)
+		output_remove(con->out_fd, con->path);
 	if (con->own_fds && con->out_fd >= 0)
 		close(con->out_fd);
 	if (con->pty_fd >= 0)
@@ -384,6 +390,7 @@ void console_want_input(struct console *con)
 
 void console_begin(struct console *con)
 {
+	con->created = false;
 	/* Only a file has something to cut, and only a guest that runs may. */
 	if (con->out_fd >= 0 && con->own_fds && con->pty_fd < 0 &&
 	    ftruncate(con->out_fd, 0) < 0 && errno != EINVAL)

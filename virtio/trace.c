@@ -10,6 +10,7 @@
 #include "virtio/trace.h"
 #include "barrier.h"
 #include "log.h"
+#include "output.h"
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -31,6 +32,7 @@
 struct trace {
 	const char *path;
 	int fd;
+	bool created;		/* by us; away with it unless the guest runs */
 	int stop_fd;		/* wakes the writer to its end */
 	pthread_t writer;
 	bool started;
@@ -230,11 +232,12 @@ int trace_open(struct trace **tp, const char *path)
 		return log_no_memory();
 	t->path = path;
 	t->stop_fd = eventfd(0, EFD_CLOEXEC);
+	if (t->stop_fd < 0)
+		t->stop_fd = -errno;
 	/* Only for what trace_check_file() refuses is it not to block. */
-	t->fd = open(path, O_RDWR | O_CREAT | O_NONBLOCK | O_NOCTTY | O_CLOEXEC,
-		     0666);
+	t->fd = output_open(path, O_RDWR | O_NONBLOCK | O_NOCTTY, &t->created);
 	if (t->fd < 0 || t->stop_fd < 0) {
-		err = -errno;
+		err = t->fd < 0 ? t->fd : t->stop_fd;
 		log_error("--trace %s: %s; give a regular file that can be written",
 			  path, strerror(-err));
 	}
@@ -342,6 +345,8 @@ void trace_close(struct trace *t)
 		munmap(q->records, TRACE_RING_SIZE);
 		free(q);
 	}
+	if (t->created)
+		output_remove(t->fd, t->path);
 	if (t->fd >= 0)
 		close(t->fd);
 	if (t->stop_fd >= 0)

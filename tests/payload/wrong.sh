@@ -227,6 +227,17 @@ wrong_outputs() {
 		[ "$status" -eq 0 ] || fails "/dev/null: status $status"
 	fi
 	rm -f "$disk" "$dir"/slip.*
+	if wanted "refused: no empty files are left"; then
+		: >"$dir/slip.old"
+		refused_by "--kernel $dir/none" "$lkvm" run -k "$dir/none" --stats "$dir/slip.stats" --trace "$dir/slip.trace" \
+			--console "file:$dir/slip.log"
+		refused_by "--kernel $dir/none" "$lkvm" run -k "$dir/none" --stats "$dir/slip.old" --trace "$dir/slip.old"
+		node=$(cd "$dir" && echo slip.*)
+		[ "$node" = slip.old ] || fails "left: $node"
+		guest poweroff --console "file:$dir/slip.log"
+		[ -e "$dir/slip.log" ] || fails "no console of a guest that ran"
+	fi
+	rm -f "$dir"/slip.*
 }
 
 # not_raw NAME OFFSET MAGIC TOOL: an image that begins so is refused, and left alone
