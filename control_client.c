@@ -70,7 +70,8 @@ void control_for_each(void (*found)(void *ctx, struct control_peer *peer),
 
 		if (!control_dir(i, path))
 			continue;
-		control_clean(path);
+		if (i < CONTROL_OWN_DIRS)
+			control_clean(path);
 		dir = opendir(path);
 		while (dir && (entry = readdir(dir)))
 			each_in(path, entry->d_name, found, ctx);
@@ -102,7 +103,9 @@ static int no_such_guest(const char *name)
 	if (known.len)
 		log_error("%s: no such guest; there are:%s", name, known.text);
 	else
-		log_error("%s: no such guest; none of yours is running", name);
+		log_error("%s: no such guest; none of yours is running%s", name,
+			  geteuid() ? "" :
+			  " (those of USER: runuser -u USER -- lkvm list)");
 	return -ENOENT;
 }
 

@@ -5,6 +5,7 @@
  */
 #include "control_socket.h"
 #include "log.h"
+#include "options.h"
 #include <ctype.h>
 #include <dirent.h>
 #include <errno.h>
@@ -41,45 +42,72 @@ int control_check_name(const char *name)
 }
 
 /* Ours alone: nobody else may put a socket there, or reach one. */
-static bool dir_is_private(const char *path)
+static bool dir_is_private(const char *path, uid_t uid)
 {
 	struct stat st;
 
-	return !lstat(path, &st) && S_ISDIR(st.st_mode) &&
-	       st.st_uid == geteuid() && !(st.st_mode & 077);
+	return !lstat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == uid &&
+	       !(st.st_mode & 077);
 }
 
-static bool is_own(const char *path)
+static bool is_owned(const char *path, uid_t uid)
 {
 	struct stat st;
 
-	return !stat(path, &st) && S_ISDIR(st.st_mode) &&
-	       st.st_uid == geteuid();
+	return !stat(path, &st) && S_ISDIR(st.st_mode) && st.st_uid == uid;
 }
 
-enum { DIR_RUNTIME, DIR_RUN, DIR_TMP, DIR_SESSION };
+enum {
+	DIR_RUNTIME, DIR_RUN, DIR_TMP, DIR_SESSION,
+	DIR_SUDO_SESSION, DIR_SUDO_TMP,
+};
+
+/* Whom root acts for by sudo: that user's guests are root's to control, too. */
+static uid_t sudo_uid(void)
+{
+	const char *text = getenv("SUDO_UID");
+	unsigned int uid;
+
+	if (geteuid() || !text || parse_number(text, 0, UINT_MAX - 1, &uid))
+		return geteuid();
+	return uid;
+}
+
+static uid_t dir_uid(unsigned int i)
+{
+	return i < CONTROL_OWN_DIRS ? geteuid() : sudo_uid();
+}
+
+/* Where systemd has the sockets of a login session. */
+static int session_path(uid_t uid, char *path)
+{
+	char session[32];
+
+	snprintf(session, sizeof(session), "/run/user/%u", uid);
+	return is_owned(session, uid) ?
+		       snprintf(path, PATH_MAX, "%s/lkvm", session) : 0;
+}
 
 static bool dir_path(unsigned int i, char *path)
 {
 	const char *runtime = getenv("XDG_RUNTIME_DIR");
-	char session[32];
 	int len = 0;
 
 	switch (i) {
 	case DIR_RUNTIME:
-		if (runtime && *runtime == '/' && is_own(runtime))
+		if (runtime && *runtime == '/' && is_owned(runtime, geteuid()))
 			len = snprintf(path, PATH_MAX, "%s/lkvm", runtime);
 		break;
 	case DIR_RUN:
 		len = snprintf(path, PATH_MAX, "/run/lkvm");
 		break;
 	case DIR_TMP:
-		len = snprintf(path, PATH_MAX, "/tmp/lkvm-%u", geteuid());
+	case DIR_SUDO_TMP:
+		len = snprintf(path, PATH_MAX, "/tmp/lkvm-%u", dir_uid(i));
 		break;
 	case DIR_SESSION:
-		snprintf(session, sizeof(session), "/run/user/%u", geteuid());
-		if (is_own(session))
-			len = snprintf(path, PATH_MAX, "%s/lkvm", session);
+	case DIR_SUDO_SESSION:
+		len = session_path(dir_uid(i), path);
 	}
 	return len > 0 && len < PATH_MAX;
 }
@@ -96,7 +124,7 @@ bool control_dir(unsigned int i, char *path)
 {
 	char other[PATH_MAX];
 
-	if (!dir_path(i, path) || !dir_is_private(path))
+	if (!dir_path(i, path) || !dir_is_private(path, dir_uid(i)))
 		return false;
 	while (i--)
 		if (dir_path(i, other) && is_same(path, other))
@@ -221,7 +249,7 @@ static int dir_choose(char *path)
 			continue;
 		if (mkdir(path, 0700) < 0 && errno != EEXIST)
 			continue;
-		if (dir_is_private(path) && !access(path, W_OK | X_OK))
+		if (dir_is_private(path, geteuid()) && !access(path, W_OK | X_OK))
 			return 0;
 	}
 	log_error("no directory for the control socket: neither $XDG_RUNTIME_DIR/lkvm nor /run/lkvm nor /tmp/lkvm-%u can be made, owned by you and with mode 0700; set XDG_RUNTIME_DIR to a directory of yours",
@@ -259,7 +287,7 @@ static int name_free(const char *name)
 	struct sockaddr_un addr;
 	int err = 0;
 
-	for (unsigned int i = 0; i < CONTROL_DIRS && !err; i++)
+	for (unsigned int i = 0; i < CONTROL_OWN_DIRS && !err; i++)
 		if (control_dir(i, dir) && address(&addr, dir, name))
 			err = socket_free(&addr);
 	return err;

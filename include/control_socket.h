@@ -2,7 +2,8 @@
 /*
  * Where guests are found: NAME.sock in $XDG_RUNTIME_DIR/lkvm, in /run/lkvm, or in
  * /tmp/lkvm-UID, the first of them that can be written.  A guest of a user is
- * looked for in all of them, and in /run/user/UID/lkvm.
+ * looked for in all of them, and in /run/user/UID/lkvm; by root with SUDO_UID in both
+ * of that user, too.
  *
  * Whoever makes or removes a socket holds a lock on its directory meanwhile, and
  * makes it listen before that is given back.  So a socket that refuses to be
@@ -15,7 +16,8 @@
 #include <sys/types.h>
 #include <sys/un.h>
 
-#define CONTROL_DIRS 4
+#define CONTROL_OWN_DIRS 4
+#define CONTROL_DIRS 6	/* for sudo, those of the user behind it, too */
 #define CONTROL_NAME_MAX 64
 #define CONTROL_SUFFIX ".sock"
 
@@ -40,8 +42,8 @@ int control_claim(struct control_socket *s, const char *name);
 void control_release(struct control_socket *s);
 
 /*
- * The @i-th directory of this user's sockets, of CONTROL_DIRS, into @path of
- * PATH_MAX bytes.  False: there is none.
+ * The @i-th directory of sockets, of CONTROL_DIRS, into @path of PATH_MAX bytes; the
+ * first CONTROL_OWN_DIRS are this user's own.  False: there is none.
  */
 bool control_dir(unsigned int i, char *path);
 /*

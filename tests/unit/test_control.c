@@ -572,6 +572,43 @@ START_TEST(test_foreign_directory)
 }
 END_TEST
 
+/* By sudo root reaches the guests of the user behind it, too, and leaves them alone. */
+START_TEST(test_sudo)
+{
+	char uid[16], foreign[64], path[128];
+	struct control_peer peer;
+	struct control_socket s;
+
+	if (geteuid())
+		return;
+	snprintf(uid, sizeof(uid), "%d", 2000000000 - getpid());
+	snprintf(foreign, sizeof(foreign), "/tmp/lkvm-%s", uid);
+	snprintf(path, sizeof(path), "%s/ctl-sudo.sock", foreign);
+	ck_assert_int_eq(control_claim(&s, "ctl-sudo"), 0);
+	ck_assert_int_eq(mkdir(foreign, 0700), 0);
+	ck_assert_int_eq(rename(s.addr.sun_path, path), 0);
+	rig_capture_start(&capture);
+	ck_assert_int_eq(control_connect(&peer, "ctl-sudo"), -ENOENT);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "ctl-sudo: no such guest");
+	setenv("SUDO_UID", uid, 1);
+	rig_capture_start(&capture);	/* as long as it is root's own */
+	ck_assert_int_eq(control_connect(&peer, "ctl-sudo"), -ENOENT);
+	rig_capture_end(&capture);
+	ck_assert_int_eq(chown(foreign, (uid_t)strtoul(uid, NULL, 10), 0), 0);
+	ck_assert_int_eq(control_connect(&peer, "ctl-sudo"), 0);
+	control_disconnect(&peer);
+	close(s.fd);
+	rig_capture_start(&capture);
+	ck_assert_int_eq(control_connect(&peer, "ctl-sudo"), -ENOENT);
+	rig_capture_end(&capture);
+	unsetenv("SUDO_UID");
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(rmdir(foreign), 0);
+	remove_runtime();
+}
+END_TEST
+
 /* --- the client's side ---------------------------------------------------- */
 
 START_TEST(test_ask)
@@ -727,6 +764,7 @@ int main(void)
 	tcase_add_test(tc, test_not_known);
 	tcase_add_test(tc, test_claim_race);
 	tcase_add_test(tc, test_foreign_directory);
+	tcase_add_test(tc, test_sudo);
 	tcase_add_test(tc, test_unknown_and_silent);
 	tcase_add_test(tc, test_command_lines);
 	suite_add_tcase(suite, tc);
