@@ -5,24 +5,33 @@
 #include "commands.h"
 #include "control_client.h"
 #include "json_text.h"
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
 #define NS_PER_S 1000000000
 
+/* NULL: it has ended. */
 static json_t *list_guest(struct control_peer *peer)
 {
 	json_t *info;
+	int err = control_probe(peer, "info", &info);
 
-	if (!control_probe(peer, "info", &info))
+	if (!err)
 		return info;
+	if (err == -EPIPE)
+		return NULL;
 	return json_pack("{s:s, s:i, s:s}", "name", peer->name, "pid",
-			 (int)peer->pid, "state", "silent");
+			 (int)peer->pid, "state",
+			 err == -EREMOTEIO ? "busy" : "silent");
 }
 
 static void list_found(void *ctx, struct control_peer *peer)
 {
-	json_array_append_new(ctx, list_guest(peer));
+	json_t *guest = list_guest(peer);
+
+	if (guest)
+		json_array_append_new(ctx, guest);
 }
 
 /* "3d04h", "4h05m", "5m06s" or "7s" */
@@ -95,7 +104,8 @@ int builtin_list(int argc, char **argv)
 	const struct control_command command = {
 		.name = "list",
 		.usage = "[--json]",
-		.about = "States: running, paused, ending, or silent: it does not answer.\n",
+		.about = "States: running, paused, ending, busy (it has too many clients to tell more), or\n"
+			 "silent (it does not answer).\n",
 		.specs = specs,
 		.help = &help,
 	};

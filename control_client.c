@@ -306,20 +306,28 @@ static void tell_no_answer(const struct control_peer *peer, int err)
 	}
 }
 
-int control_ask(struct control_peer *peer, const char *request, json_t *fields,
-		json_t **result)
+/* -EPIPE: the guest, not only the connection, has ended. */
+static int peer_ask_again(struct control_peer *peer, const char *request,
+			  json_t *fields, int ms, json_t **reply)
 {
-	json_t *reply = NULL;
-	int err = peer_ask(peer, request, json_incref(fields), ANSWER_MS,
-			   &reply);
+	int err = peer_ask(peer, request, json_incref(fields), ms, reply);
 
 	if (err == -EPIPE) {
 		err = peer_reconnect(peer);
 		if (!err)
-			err = peer_ask(peer, request, json_incref(fields),
-				       ANSWER_MS, &reply);
+			err = peer_ask(peer, request, json_incref(fields), ms,
+				       reply);
 	}
 	json_decref(fields);
+	return err;
+}
+
+int control_ask(struct control_peer *peer, const char *request, json_t *fields,
+		json_t **result)
+{
+	json_t *reply = NULL;
+	int err = peer_ask_again(peer, request, fields, ANSWER_MS, &reply);
+
 	if (!err)
 		return peer_result(peer, reply, result);
 	tell_no_answer(peer, err);
@@ -330,7 +338,7 @@ int control_probe(struct control_peer *peer, const char *request,
 		  json_t **result)
 {
 	json_t *reply = NULL;
-	int err = peer_ask(peer, request, NULL, PROBE_MS, &reply);
+	int err = peer_ask_again(peer, request, NULL, PROBE_MS, &reply);
 
 	*result = json_incref(json_object_get(reply, "result"));
 	json_decref(reply);

@@ -45,7 +45,10 @@ bool control_wait_end(struct control_peer *peer, int ms);
  */
 void control_for_each(void (*found)(void *ctx, struct control_peer *peer),
 		      void *ctx);
-/* The same as control_ask(), but quiet, and soon: -ETIMEDOUT. */
+/*
+ * The same as control_ask(), but quiet, and soon: -ETIMEDOUT.  -EREMOTEIO also if it
+ * has too many clients.
+ */
 int control_probe(struct control_peer *peer, const char *request,
 		  json_t **result);
 

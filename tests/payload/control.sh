@@ -95,6 +95,29 @@ control_list() {
 	kill_named
 }
 
+# One that ends while it is asked is left out; one that refuses a client is alive.
+control_list_refused() {
+	local lister clients=()
+
+	named "spin"
+	for _ in $(seq 32); do
+		socat -u "UNIX-CONNECT:$sockets/lkvm/web.sock" /dev/null 2>/dev/null &
+		clients+=($!)
+	done
+	until_field 'map(select(.name == "web"))[0].state == "busy"' list --json
+	kill "${clients[@]}" 2>/dev/null || true
+	wait "${clients[@]}" 2>/dev/null || true
+	until_field 'map(select(.name == "web"))[0].state == "running"' list --json
+	kill -STOP "$pid"
+	"$lkvm" list --json >"$said" &
+	lister=$!
+	sleep 0.4
+	kill -KILL "$pid"
+	wait "$pid" 2>/dev/null || true
+	wait "$lister" || wrong+=" list: status $?."
+	field 'map(select(.name == "web")) | length' 0
+}
+
 # Wrong uses of each command name the remedy.
 control_wrong() {
 	local command
@@ -533,6 +556,7 @@ control_guests() {
 	sockets=$(mktemp -d /tmp/lkvm-test-XXXXXX)
 	export XDG_RUNTIME_DIR=$sockets
 	controlled "control: list" control_list
+	controlled "control: list, of guests that do not serve it" control_list_refused
 	controlled "control: wrong uses" control_wrong
 	controlled "control: stop, by the power button and by force" control_stop
 	controlled "control: pause and resume" control_pause
