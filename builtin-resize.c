@@ -4,6 +4,7 @@
  */
 #include "commands.h"
 #include "control_client.h"
+#include "json_text.h"
 #include <stdio.h>
 
 int builtin_resize(int argc, char **argv)
@@ -31,9 +32,10 @@ int builtin_resize(int argc, char **argv)
 
 	if (n < 0)
 		return n == -1 ? 0 : EXIT_CANNOT_RUN;
-	fields = json_pack("{s:s, s:b}", "disk", argv[2], "shrink", shrink);
+	fields = json_pack("{s:o, s:b}", "disk", json_text(argv[2]), "shrink",
+			   shrink);
 	if (n == 3)
-		json_object_set_new(fields, "size", json_string(argv[3]));
+		json_object_set_new(fields, "size", json_text(argv[3]));
 	if (control_request(argv[1], "resize", fields, &result))
 		return EXIT_CANNOT_RUN;
 	printf("%s: %lld bytes\n", argv[2],

@@ -5,6 +5,7 @@
 #include "commands.h"
 #include "control_client.h"
 #include "drive.h"
+#include "json_text.h"
 
 int builtin_set_poll(int argc, char **argv)
 {
@@ -21,7 +22,7 @@ int builtin_set_poll(int argc, char **argv)
 	if (n < 0)
 		return n == -1 ? 0 : EXIT_CANNOT_RUN;
 	return control_request(argv[1], "set-poll",
-			       json_pack("{s:s, s:s}", "disk", argv[2], "poll",
-					 argv[3]), NULL) ?
+			       json_pack("{s:o, s:o}", "disk", json_text(argv[2]),
+					 "poll", json_text(argv[3])), NULL) ?
 		       EXIT_CANNOT_RUN : 0;
 }

@@ -4,6 +4,7 @@
  */
 #include "commands.h"
 #include "control_client.h"
+#include "json_text.h"
 #include "log.h"
 #include <errno.h>
 #include <string.h>
@@ -34,7 +35,7 @@ static int add_limit(json_t *fields, char *word)
 		log_error("throttle: %s: given twice; give it once", word);
 		return -EINVAL;
 	}
-	return json_object_set_new(fields, word, json_string(value));
+	return json_object_set_new(fields, word, json_text(value));
 }
 
 int builtin_throttle(int argc, char **argv)
@@ -55,7 +56,7 @@ int builtin_throttle(int argc, char **argv)
 
 	if (n < 0)
 		return n == -1 ? 0 : EXIT_CANNOT_RUN;
-	fields = json_pack("{s:s}", "disk", argv[2]);
+	fields = json_pack("{s:o}", "disk", json_text(argv[2]));
 	for (int i = 3; i <= n; i++) {
 		if (!add_limit(fields, argv[i]))
 			continue;

@@ -152,6 +152,10 @@ control_wrong() {
 	declines "bps 1X: not a size" throttle web vda iops=5 bps=1X
 	declines "poll never: give off|adaptive|always|MAX_US, microseconds from 1 to 100000" set-poll web vda never
 	declines "poll 0: give off" set-poll web vda 0
+	for command in "throttle web vda iops=B" "throttle web B iops=1" "resize web vda B" "resize web B" "set-poll web vda B" "set-poll web B off"; do
+		# shellcheck disable=SC2086 # words; B: a byte that is no UTF-8
+		declines "?.*: not a size\|no such disk: ?; there are: vda\|poll ?: give off" ${command//B/$'\xff'}
+	done
 	declines "leave out --json" stat web --prometheus --json
 	declines "interval 0: not a number from 1" stat web --interval=0
 	kill_named
