@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define INTERVAL_MAX 3600
+#define INTERVAL_DEFAULT 1
 #define NS_PER_S 1000000000ull
 #define TERMINAL_CLEAR "\033[H\033[J"
 
@@ -20,7 +21,7 @@ struct stat_options {
 	bool json;
 	bool prometheus;
 	bool watch;
-	unsigned int interval;
+	unsigned int interval;	/* s */
 };
 
 static volatile sig_atomic_t interrupted;
@@ -127,8 +128,16 @@ static int stat_guest(const char *name, const struct stat_options *o)
 		       EXIT_CANNOT_RUN : 0;
 }
 
-static int check(const struct stat_options *o)
+static int check(struct stat_options *o)
 {
+	if (o->interval && !o->watch && (o->json || o->prometheus)) {
+		log_error("stat: --interval %u: %s has the counters since the start, once; leave out --interval%s",
+			  o->interval, o->json ? "--json" : "--prometheus",
+			  o->json ? ", or add --watch" : "");
+		return -EINVAL;
+	}
+	if (!o->interval)
+		o->interval = INTERVAL_DEFAULT;
 	if (o->prometheus && (o->json || o->watch)) {
 		log_error("stat: --prometheus: one sample in a format of its own; leave out --json and --watch");
 		return -EINVAL;
@@ -138,13 +147,15 @@ static int check(const struct stat_options *o)
 
 int builtin_stat(int argc, char **argv)
 {
-	struct stat_options o = { .interval = 1 };
+	struct stat_options o = { .json = false };
 	bool help = false;
 	const struct option_spec specs[] = {
 		{ 'w', "watch", OPTION_FLAG, &o.watch, 0, 0, NULL,
 		  "again and again, until Ctrl-C or the guest's end", NULL },
 		{ 'i', "interval", OPTION_UINT, &o.interval, 1, INTERVAL_MAX,
-		  "SECONDS", "of what the table is the mean (1)", NULL },
+		  "SECONDS",
+		  "of what a table is the mean, or between lines of --json --watch (1)",
+		  NULL },
 		{ 0, "json", OPTION_FLAG, &o.json, 0, 0, NULL,
 		  "all counters; with --watch a line for each interval", NULL },
 		{ 0, "prometheus", OPTION_FLAG, &o.prometheus, 0, 0, NULL,

@@ -157,6 +157,8 @@ control_wrong() {
 		declines "?.*: not a size\|no such disk: ?; there are: vda\|poll ?: give off" ${command//B/$'\xff'}
 	done
 	declines "leave out --json" stat web --prometheus --json
+	declines "stat: --interval 5: --json has .*; leave out --interval, or add --watch" stat web --json --interval 5
+	declines "stat: --interval 5: --prometheus has .*; leave out --interval$" stat web --prometheus -i 5
 	declines "interval 0: not a number from 1" stat web --interval=0
 	kill_named
 }
