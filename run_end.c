@@ -45,11 +45,14 @@ int run_status(const struct run *run, enum vm_end end, int detail)
 /* The last of the console's lines that have something in them. */
 static void tell_last_output(const struct run *run)
 {
-	char text[LAST_BYTES], *line, *rest = text;
+	char text[LAST_BYTES] = "", *line, *rest = text;
 	const char *last[LAST_LINES] = { NULL };
 	unsigned int n = 0;
 
 	console_last_output(run->vm.console, text, sizeof(text));
+	for (size_t i = 0; i < sizeof(text) - 1; i++)
+		if (!text[i])	/* the guest's, or behind the end */
+			text[i] = '\n';
 	while ((line = strsep(&rest, "\r\n")))
 		if (*line)
 			last[n++ % LAST_LINES] = line;

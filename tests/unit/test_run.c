@@ -251,6 +251,23 @@ START_TEST(test_timeout_tells_last_lines)
 }
 END_TEST
 
+/* A guest may print any byte. */
+START_TEST(test_timeout_tells_what_follows_zero)
+{
+	static const char text[] = "\0one\0\0two\n\0three\n";
+
+	console_write(run.vm.console, (const u8 *)text, sizeof(text) - 1);
+	rig_capture_start(&capture);
+	run_tell_end(&run, VM_TIMEOUT, 0);
+	rig_capture_end(&capture);
+	ck_assert_str_eq(capture.text,
+			 "lkvm: --timeout 5: the guest was still running\n"
+			 "lkvm: the guest last printed: one\n"
+			 "lkvm: the guest last printed: two\n"
+			 "lkvm: the guest last printed: three\n");
+}
+END_TEST
+
 #define COUNT(a) (int)(sizeof(a) / sizeof((a)[0]))
 
 int main(void)
@@ -270,6 +287,7 @@ int main(void)
 	tcase_add_test(tc, test_archive);
 	tcase_add_loop_test(tc, test_end, 0, COUNT(ends));
 	tcase_add_test(tc, test_timeout_tells_last_lines);
+	tcase_add_test(tc, test_timeout_tells_what_follows_zero);
 	suite_add_tcase(s, tc);
 	srunner_run_all(runner, CK_NORMAL);
 	failed = srunner_ntests_failed(runner);
