@@ -13,7 +13,8 @@
 #include <string.h>
 
 #define SVG_REQUESTS 1000	/* unless told otherwise: what one can look at */
-#define NUMBER_MAX 0xffffffffu
+#define QUEUE_MAX 0xffffffffu
+#define TIME_MAX 1000000000000000ull	/* us; 31 years */
 
 struct trace_command {
 	/* The command line. */
@@ -25,7 +26,7 @@ struct trace_command {
 	unsigned int queue;
 	bool one_queue;
 	unsigned int limit;	/* 0: none */
-	unsigned int from, to;	/* us; to 0: the end */
+	u64 from, to;		/* us; to 0: the end */
 	bool help;
 
 	/* What was read. */
@@ -48,7 +49,7 @@ static bool trace_wants_lane(const struct trace_command *c, u32 lane)
 
 static bool trace_wants_time(const struct trace_command *c, u64 ns)
 {
-	return ns >= c->from * 1000ull && (!c->to || ns < c->to * 1000ull);
+	return ns >= c->from * 1000 && (!c->to || ns < c->to * 1000);
 }
 
 static int trace_begin(void *ctx, const struct trace_lane *lanes, u32 n)
@@ -235,10 +236,35 @@ static int trace_set_queue(void *ctx, const char *text)
 	struct trace_command *c = ctx;
 
 	c->one_queue = true;
-	if (!parse_number(text, 0, NUMBER_MAX, &c->queue))
+	if (!parse_number(text, 0, QUEUE_MAX, &c->queue))
 		return 0;
 	log_error("trace: --queue %s: not a number; the first queue is 0", text);
 	return -EINVAL;
+}
+
+/* A plain number: one in K or M would be a size, by 1024. */
+static int trace_set_time(const char *option, const char *text, u64 min, u64 *us)
+{
+	if (text[strspn(text, "0123456789")] == 0 && parse_size(text, us) &&
+	    *us >= min && *us <= TIME_MAX)
+		return 0;
+	log_error("trace: %s %s: not a time in microseconds from %llu to %llu",
+		  option, text, (unsigned long long)min, TIME_MAX);
+	return -EINVAL;
+}
+
+static int trace_set_from(void *ctx, const char *text)
+{
+	struct trace_command *c = ctx;
+
+	return trace_set_time("--from", text, 0, &c->from);
+}
+
+static int trace_set_to(void *ctx, const char *text)
+{
+	struct trace_command *c = ctx;
+
+	return trace_set_time("--to", text, 1, &c->to);
 }
 
 static int trace_check(const struct trace_command *c)
@@ -252,7 +278,8 @@ static int trace_check(const struct trace_command *c)
 		return -EINVAL;
 	}
 	if (c->to && c->to <= c->from) {
-		log_error("trace: --to %u: not behind --from %u", c->to, c->from);
+		log_error("trace: --to %llu: not behind --from %llu; give a later time",
+			  (unsigned long long)c->to, (unsigned long long)c->from);
 		return -EINVAL;
 	}
 	if (c->svg_path && !output_is_harmless(c->svg_path, SVG_MAGIC)) {
@@ -286,13 +313,14 @@ static int trace_parse(struct trace_command *c, int argc, char **argv)
 		  "only this disk, like vda", NULL },
 		{ 0, "queue", OPTION_CALL, c, 0, 0, "N",
 		  "only queues of this number", trace_set_queue },
-		{ 0, "from", OPTION_UINT, &c->from, 0, NUMBER_MAX, "US",
+		{ 0, "from", OPTION_CALL, c, 0, 0, "US",
 		  "only requests popped so long after the start, or later",
-		  NULL },
-		{ 0, "to", OPTION_UINT, &c->to, 1, NUMBER_MAX, "US",
-		  "and before this time", NULL },
+		  trace_set_from },
+		{ 0, "to", OPTION_CALL, c, 0, 0, "US",
+		  "and before this time", trace_set_to },
 		{ 0, "limit", OPTION_UINT, &c->limit, 1, 1000000, "N",
-		  "at most so many requests", NULL },
+		  "at most so many requests; batches and interrupts are counted on",
+		  NULL },
 		{ 'h', "help", OPTION_FLAG, &c->help, 0, 0, NULL, "this text",
 		  NULL },
 		{ .name = NULL },

@@ -127,6 +127,27 @@ unshown() {
 	refused_by "$text" "$lkvm" trace "$@"
 }
 
+# Two requests of one queue, popped after 1 s and 5000 s: --from and --to have no 32 bits.
+trace_long() {
+	local long=$dir/long.trace zero8='\0\0\0\0\0\0\0\0' ns wrong=""
+
+	wanted "trace: longer than an hour" || return 0
+	{
+		printf "lkvmtrc\n\4\3\2\1\1\0\0\0$zero8$zero8\1\0\0\0\0\0\0\0"
+		printf "vda\0\0\0\0\0$zero8\0\0\0\0\0\1\0\0"
+		printf "\0\0\0\0\2\0\0\0$zero8"
+		for ns in '\x00\xca\x9a\x3b\0\0\0\0' '\x00\x50\x39\x27\x8c\x04\0\0'; do
+			printf "$ns$ns$zero8\1\0\0\0\0\0\0\0"
+		done
+		printf "\377\377\377\377\0\0\0\0$zero8"
+	} >"$long"
+	for ns in "--from 0" "--from 4999999999" "--from 5000000001" "--from 2 --to 5000000000" "--from 5000000000 --to 5000000001"; do
+		# shellcheck disable=SC2086 # words
+		wrong+=" $("$lkvm" trace "$long" --csv $ns 2>&1 | awk -F, 'NR > 1 { printf "%s;", $7 / 1e9 }')"
+	done
+	if [ "$wrong" = " 1;5000; 5000;  1; 5000;" ]; then pass; else fails "$wrong"; fi
+}
+
 trace_guests() {
 	local image=$dir/traced.img trace=$dir/guest.trace queues file before holder
 
@@ -182,6 +203,7 @@ trace_guests() {
 			awk '/^vda/ { printf "queue %s dropped %s. ", $2, $NF }')
 		if [ "$queues" = "queue 0 dropped 9. " ]; then pass; else fails "$queues"; fi
 	fi
+	trace_long
 	unshown "a file that is none" "no trace; give a file" "$payload"
 	unshown "no file" "No such file" "$dir/nowhere"
 	unshown "no argument" "no file; give one"
@@ -199,5 +221,6 @@ trace_guests() {
 		refused_by "--svg $dir/precious.img: there is a file that is no SVG; give" "$lkvm" topology --disk null:1M --svg "$dir/precious.img"
 		[ "$(cat "$dir/precious.img")" = image ] || fails "it has changed"
 	fi
+	unshown "a time that is none" "--from 1M: not a time in microseconds from 0" "$trace" --from 1M
 	unshown "a time that ends before it begins" "not behind --from" "$trace" --from 5 --to 5
 }
