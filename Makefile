@@ -239,7 +239,9 @@ install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(bindir)/lkvm
 	install -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/*.1
 	install -D -m 644 scripts/completion.bash $(DESTDIR)$(completionsdir)/lkvm
-	install -D -m 644 -t $(DESTDIR)$(docdir) docs/*.md docs/*.svg
+	install -D -m 644 -t $(DESTDIR)$(docdir) README.md docs/*.md docs/*.svg
+	sed -i 's|](docs/|](|g' $(DESTDIR)$(docdir)/README.md
+	install -D -m 644 -t $(DESTDIR)$(docdir)/scripts scripts/*.bt
 
 install-strip: install
 	$(CROSS_COMPILE)$(STRIP) $(DESTDIR)$(bindir)/lkvm

@@ -34,9 +34,12 @@ there share/bash-completion/completions/lkvm 644
 for page in docs/*.1; do
 	there "share/man/man1/${page##*/}" 644
 done
-for page in docs/*.md docs/*.svg; do
-	there "share/doc/lkvm/${page##*/}" 644
-	for link in $(grep -oE '\]\([^):#]+' "$page" | cut -c 3-); do
+# What a page links to, and the scripts that it names for a reader to run.
+for page in README.md docs/*.md docs/*.svg; do
+	file=share/doc/lkvm/${page##*/}
+	there "$file" 644
+	for link in $({ grep -oE '\]\([^)#]+' | cut -c 3- | grep -v ://; } < "$dir/usr/$file") \
+			$(grep -oE 'scripts/[a-z-]+\.bt' "$dir/usr/$file"); do
 		[ -e "$dir/usr/share/doc/lkvm/$link" ] || complain "$page: links to $link, which is not installed"
 	done
 done
