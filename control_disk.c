@@ -85,10 +85,12 @@ static bool size_fits(struct control_call *call, const struct drive *d, u64 size
 		control_refuse(call, "%s: %s is a block device of %llu bytes; resize that, and leave out the size to take it over",
 			       d->name, d->path, (unsigned long long)host);
 	else if (size != host && info->readonly)
-		control_refuse(call, "%s: it is read-only", d->name);
+		control_refuse(call, "%s: it is read-only; resize %.128s on the host and leave out the size, or run the guest without ro",
+			       d->name, d->path);
 	else if (!size || size % info->block_size)
-		control_refuse(call, "%s: %llu is not a multiple of its blocks of %u bytes",
-			       d->name, n, info->block_size);
+		control_refuse(call, "%s: %llu is not a multiple of its blocks of %u bytes; give one, like %llu",
+			       d->name, n, info->block_size,
+			       (n / info->block_size + 1) * info->block_size);
 	else if (size < info->size && !shrink)
 		control_refuse(call, "%s: it has %llu bytes, and what is behind %llu would be lost; add --shrink if nobody needs it",
 			       d->name, (unsigned long long)info->size, n);
@@ -105,7 +107,7 @@ static void resize(struct control_call *call, struct drive *d, u64 size)
 		control_refuse(call, "%s: the guest uses what is behind %llu; have it use less of the disk first",
 			       d->name, (unsigned long long)size);
 	else if (err)
-		control_refuse(call, "%s: the host cannot make %.128s %llu bytes long: %s",
+		control_refuse(call, "%s: the host cannot make %.128s %llu bytes long: %s; see df and ulimit -f there, or give another size",
 			       d->name, d->path, (unsigned long long)size,
 			       strerror(-err));
 	else
@@ -127,8 +129,8 @@ void control_resize(struct control_call *call)
 		return;
 	err = disk_host_size(d->disk, &host, &settable);
 	if (err) {
-		control_refuse(call, "%s: the host does not tell its size: %s",
-			       d->name, strerror(-err));
+		control_refuse(call, "%s: the host does not tell its size: %s; see whether %.128s works there, and its log (dmesg)",
+			       d->name, strerror(-err), d->path);
 		return;
 	}
 	size = host;

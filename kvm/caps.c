@@ -52,6 +52,21 @@ static const char *kvm_open_remedy(int err)
 	}
 }
 
+const char *kvm_remedy(int err)
+{
+	switch (-err) {
+	case ENOMEM:
+		return "free some of the host's memory";
+	case EMFILE:
+	case ENFILE:
+		return "raise the limit of open files (ulimit -n)";
+	case EBUSY:
+		return "end other hypervisors, as VirtualBox, that have the CPU's virtualisation";
+	default:
+		return "see lkvm check-host, and the host's log (dmesg)";
+	}
+}
+
 int kvm_open(void)
 {
 	int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);

@@ -8,6 +8,7 @@
  */
 #include "kvm/event.h"
 #include "arch.h"
+#include "kvm/caps.h"
 #include "kvm/vm.h"
 #include "log.h"
 #include <assert.h>
@@ -83,8 +84,8 @@ static int irq_routes_apply(struct vm *vm)
 	if (ioctl(vm->fd, KVM_SET_GSI_ROUTING, vm->irqs.table) < 0) {
 		int err = -errno;
 
-		log_error("KVM_SET_GSI_ROUTING with %u routes: %s",
-			  vm->irqs.table->nr, strerror(-err));
+		log_error("KVM_SET_GSI_ROUTING with %u routes: %s; %s, or give fewer disks or queues",
+			  vm->irqs.table->nr, strerror(-err), kvm_remedy(err));
 		return err;
 	}
 	return 0;
@@ -185,7 +186,8 @@ int irqfd_attach(struct vm *vm, int fd, u32 gsi, int resamplefd)
 	}
 	err = irqfd_ioctl(vm, irqfd);
 	if (err) {
-		log_error("KVM_IRQFD for interrupt %u: %s", gsi, strerror(-err));
+		log_error("KVM_IRQFD for interrupt %u: %s; %s, or give fewer disks or queues",
+			  gsi, strerror(-err), kvm_remedy(err));
 		return err;
 	}
 	/*

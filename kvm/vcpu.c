@@ -5,6 +5,7 @@
 #include "kvm/vcpu.h"
 #include "arch.h"
 #include "barrier.h"
+#include "kvm/caps.h"
 #include "kvm/thread.h"
 #include "kvm/vm.h"
 #include "log.h"
@@ -33,8 +34,8 @@ int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp)
 	vcpu->fd = ioctl(vm->fd, KVM_CREATE_VCPU, id);
 	if (vcpu->fd < 0) {
 		err = -errno;
-		log_error("--cpus %u: KVM cannot create vCPU %u: %s", vm->ncpus,
-			  id, strerror(-err));
+		log_error("--cpus %u: KVM cannot create vCPU %u: %s; %s, or give fewer",
+			  vm->ncpus, id, strerror(-err), kvm_remedy(err));
 		goto fail;
 	}
 	size = ioctl(vm->kvm_fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -56,7 +57,8 @@ int vcpu_new(struct vm *vm, unsigned int id, struct vcpu **vp)
 	*vp = vcpu;
 	return 0;
 fail_map:
-	log_error("vCPU %u: cannot map its state: %s", id, strerror(-err));
+	log_error("vCPU %u: cannot map its state: %s; %s", id, strerror(-err),
+		  kvm_remedy(err));
 fail:
 	vcpu_free(vcpu);
 	return err;

@@ -75,7 +75,8 @@ int vm_init(struct vm *vm, unsigned int ncpus, u64 mem_size, bool hugepages)
 	} while (vm->fd < 0 && errno == EINTR);
 	if (vm->fd < 0) {
 		err = -errno;
-		log_error("/dev/kvm: cannot create a VM: %s", strerror(-err));
+		log_error("/dev/kvm: cannot create a VM: %s; %s", strerror(-err),
+			  kvm_remedy(err));
 		goto fail;
 	}
 	err = vm_create_memory(vm, mem_size, hugepages);

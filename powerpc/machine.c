@@ -154,7 +154,7 @@ static int machine_enable_hcalls(struct vm *vm)
 		};
 
 		if (ioctl(vm->fd, KVM_ENABLE_CAP, &cap) < 0)
-			return machine_failed("KVM_CAP_PPC_ENABLE_HCALL");
+			return machine_failed("KVM_CAP_PPC_ENABLE_HCALL; " NEEDS_HV);
 	}
 	return 0;
 }
@@ -173,8 +173,17 @@ static int machine_create_tce(struct vm *vm)
 
 	vm->arch->tce_fd = ioctl(vm->fd, KVM_CREATE_SPAPR_TCE_64, &tce);
 	if (vm->arch->tce_fd < 0)
-		return machine_failed("no table for the guest's DMA window (ulimit -l)");
+		return machine_failed("no table for the guest's DMA window; raise ulimit -l");
 	return 0;
+}
+
+static int machine_rtas_failed(const char *service)
+{
+	int err = -errno;
+
+	log_error("/dev/kvm: no RTAS service %s in the kernel: %s; " NEEDS_HV,
+		  service, strerror(-err));
+	return err;
 }
 
 /* The services that rtas.c leaves to KVM. */
@@ -189,7 +198,7 @@ static int machine_define_rtas(struct vm *vm)
 			continue;
 		strncpy(args.name, rtas_services[i].name, sizeof(args.name) - 1);
 		if (ioctl(vm->fd, KVM_PPC_RTAS_DEFINE_TOKEN, &args) < 0)
-			return machine_failed(rtas_services[i].name);
+			return machine_rtas_failed(rtas_services[i].name);
 	}
 	return 0;
 }
@@ -362,7 +371,7 @@ static int machine_describe(struct vm *vm, const struct boot_spec *boot,
 		return err;
 	if (getrandom(spec.entropy, sizeof(spec.entropy), 0) !=
 	    sizeof(spec.entropy))
-		return machine_failed("no random numbers for the guest");
+		return machine_failed("getrandom has no random numbers for the guest; try again");
 	size = spapr_fdt_build(&spec,
 			       guest_ptr(&vm->mem, place->fdt, SPAPR_FDT_MAX),
 			       SPAPR_FDT_MAX);

@@ -133,7 +133,7 @@ int arch_vm_init(struct vm *vm)
 	return 0;
 fail:
 	err = -errno;
-	log_error("/dev/kvm: %s: %s", what, strerror(-err));
+	log_error("/dev/kvm: %s: %s; %s", what, strerror(-err), kvm_remedy(err));
 	return err;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "arch.h"
 #include "inspect.h"
+#include "kvm/caps.h"
 #include "kvm/vcpu.h"
 #include "kvm/vm.h"
 #include "log.h"
@@ -79,8 +80,8 @@ int arch_vcpu_init(struct vcpu *vcpu)
 		return err;
 	err = vcpu_init_lapic(vcpu);
 	if (err)
-		log_error("vCPU %u: cannot set its local APIC: %s", vcpu->id,
-			  strerror(-err));
+		log_error("vCPU %u: cannot set its local APIC: %s; %s", vcpu->id,
+			  strerror(-err), kvm_remedy(err));
 	vcpu_init_msrs(vcpu);
 	return err;
 }
@@ -147,7 +148,8 @@ int x86_vcpu_set_entry(struct vcpu *vcpu, const struct x86_entry *entry)
 	return 0;
 fail:
 	err = -errno;
-	log_error("cannot set the boot vCPU's registers: %s", strerror(-err));
+	log_error("cannot set the boot vCPU's registers: %s; %s", strerror(-err),
+		  kvm_remedy(err));
 	return err;
 }
 

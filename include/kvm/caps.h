@@ -25,4 +25,7 @@ extern const char *const arch_kvm_modules;
  */
 int kvm_open(void);
 
+/* What may help where KVM refuses a call with @err, -errno: for messages. */
+const char *kvm_remedy(int err);
+
 #endif

@@ -140,7 +140,7 @@ control_wrong() {
 	declines "no such disk: sda; there are: vda" throttle web sda iops=1
 	declines "no such disk: vdb; there are: vda" set-poll web vdb off
 	for command in 0 1000 1G1 -1 1,5G 99999999T x; do
-		declines "--help\|vda.*not a multiple of its blocks\|size .*: not a size" resize web vda "$command"
+		declines "--help\|vda.*not a multiple of its blocks of 512 bytes; give one, like \(512\|1024\)$\|size .*: not a size" resize web vda "$command"
 	done
 	declines "throttle: iops: give KEY=VALUE with a key of iops" throttle web vda iops
 	declines "throttle: iopz=7: give KEY=VALUE" throttle web vda iopz=7
@@ -276,19 +276,21 @@ resized_device() {
 
 # The host cannot: the disk stays what it was.
 resized_in_vain() {
-	local disk=$dir/resized.img
+	local disk=$dir/resized.img size
 
 	image "$disk" 1M
 	named "reads" --disk "$disk,queues=1,ro" --disk "$disk,queues=1,ro"
-	declines "vda: it is read-only" resize web vda 2M
-	declines "vda: it is read-only" resize web vda 512K --shrink
+	for size in 2M "512K --shrink"; do
+		# shellcheck disable=SC2086 # words
+		declines "vda: it is read-only; resize .*resized.img on the host and leave out the size, or run the guest without ro" resize web vda $size
+	done
 	kill_named
 	(ulimit -f 2048 && named "reads" --disk "$disk,queues=1" && echo "$pid" >"$dir/pid" && wait "$pid") &
 	for _ in $(seq 100); do
 		! ctl_alive || break
 		sleep 0.1
 	done
-	declines "the host cannot make .* 4194304 bytes long: File too large" resize web vda 4M
+	declines "the host cannot make .* 4194304 bytes long: File too large; see df and ulimit" resize web vda 4M
 	guests
 	field '.[0].disks[0].size' 1048576
 	ctl 0 stop web -f

@@ -299,6 +299,23 @@ as_nobody() {
 	fi
 }
 
+# A guest for each ioctl of its start, which fails: one line with a remedy, or nothing.
+refused_calls() {
+	local n wrong="" refused=0
+
+	for n in $(seq 40); do
+		status=0
+		"${tracer[@]}" -f -qq -o /dev/null -e trace=ioctl -e "inject=ioctl:error=ENOMEM:when=$n" "$lkvm" run \
+			-k "$payload" --params case=poweroff --disk null:16M --timeout 20 </dev/null >"$out" 2>"$err" || status=$?
+		[ "$status" -ne 0 ] || continue
+		refused=$((refused + 1))
+		[ "$status" -eq 125 ] && [ "$(wc -l <"$err")" -eq 1 ] && grep -q "; [a-z]" "$err" ||
+			wrong+=" ioctl $n: status $status, $(cat "$err")."
+	done
+	[ $refused -ge 20 ] || wrong+=" only $refused were refused."
+	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+}
+
 wrong_kvm() {
 	local command="$lkvm run -k $payload --params case=poweroff"
 
@@ -322,6 +339,13 @@ wrong_kvm() {
 			refused_by "/dev/kvm: " unshare -m sh -c "mount --bind /dev/null /dev/kvm; exec $command"
 		else
 			skip "cannot mount here"
+		fi
+	fi
+	if wanted "refused: each of KVM's calls, with a remedy"; then
+		if command -v strace >/dev/null; then
+			refused_calls
+		else
+			skip "no strace"
 		fi
 	fi
 	if wanted "refused: few file descriptors"; then
