@@ -242,6 +242,7 @@ install: $(OUT)/lkvm
 	install -D -m 644 -t $(DESTDIR)$(docdir) README.md docs/*.md docs/*.svg
 	sed -i 's|](docs/|](|g' $(DESTDIR)$(docdir)/README.md
 	install -D -m 644 -t $(DESTDIR)$(docdir)/scripts scripts/*.bt
+	install -D -m 644 -t $(DESTDIR)$(docdir)/figures docs/figures/*.md docs/figures/*.svg docs/figures/*.csv
 
 install-strip: install
 	$(CROSS_COMPILE)$(STRIP) $(DESTDIR)$(bindir)/lkvm
