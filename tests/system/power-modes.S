@@ -14,8 +14,8 @@
 #define TIMES		200
 
 /* powerpc/rtas.c: where they are in its table */
-#define POWER_OFF	3
-#define START_CPU	7
+#define POWER_OFF	5
+#define START_CPU	9
 
 	.machine power8
 	.text
