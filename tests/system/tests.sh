@@ -552,7 +552,7 @@ test_batching_by_stats() {
 	# One job's pace depends on where the emulator's threads happen to run: the
 	# median of three counts.
 	for _ in 1 2 3; do
-		guest 0 depth64 -c 2 -d /dev/nullb0,queues=2 --stats "$stats"
+		guest 0 depth64 -c 2 -d /dev/nullb0,queues=2,poll=off --stats "$stats"
 		has 'fio=0 .*' end
 		requests=$(total requests) submits=$(total submits)
 		echo "# depth 64: $requests requests in $submits io_submits, $(total publications) publications," \
@@ -572,7 +572,7 @@ test_batching_by_strace() {
 	null_blk
 	stats=$log.json params=seconds=3
 	wrap=(strace -f --seccomp-bpf -c -e trace=io_submit -o "$log.strace")
-	guest 0 depth64 -c 2 -d /dev/nullb0,queues=2 --stats "$stats"
+	guest 0 depth64 -c 2 -d /dev/nullb0,queues=2,poll=off --stats "$stats"
 	local seen
 	seen=$(awk '$NF == "io_submit" { print $4 }' "$log.strace")
 	echo "# depth 64 under strace: $(said io) requests in ${seen:-no} io_submits"
