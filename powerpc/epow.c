@@ -146,7 +146,7 @@ int spapr_check_exception(struct rtas_call *call)
 	if (size > room)
 		size = room;
 	p = guest_ptr(&call->vm->mem, buffer, size);
-	if (!p)
+	if (!p || size < sizeof(__be32))	/* it would be lost */
 		return RTAS_PARAMETER;
 	if (!(mask & EVENT_CLASS_EPOW) ||
 	    !__atomic_compare_exchange_n(&call->vm->arch->epow, &pending,

@@ -358,6 +358,8 @@ START_TEST(test_button_fits)
 	for (unsigned int i = 0; i < 3; i++)
 		ck_assert_int_eq(check_exception(EPOW_CLASS, 0, nowhere[i],
 						 2048), RTAS_PARAMETER);
+	ck_assert_int_eq(check_exception(EPOW_CLASS, 0, LOG_AT, 3),
+			 RTAS_PARAMETER);
 	ck_assert_int_eq(check_exception(EPOW_CLASS, 1, LOG_AT, 2048), 0);
 	ck_assert_uint_eq(rig_cell(&rig, LOG_AT), 0x06300040);
 	ck_assert_uint_eq(rig_cell(&rig, LOG_AT + 4), UNTOUCHED);
