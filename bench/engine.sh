@@ -127,6 +127,8 @@ boot() {
 		"$top/bench/compare-host.sh" "$dir"
 		return
 	fi
+	# Longer than any measurement that ends by itself: its guest's start, fio, patience.
+	args+=(--task "$dir/current,$((180 + seconds))")
 	[ "$fine" = no ] || host_params="nohz=on highres=on"
 	[ "$2" != insn ] || { host_params+=" nokaslr"; args+=(--plugin "$dir/insn.so,out=$dir/insn"); }
 	[ -z "${image-}" ] || args+=(--disk "$image")

@@ -101,9 +101,9 @@ set terminal svg noenhanced size 960,360 font 'sans,11' background 'white'; set 
 set output '$dir/ring.svg'; set multiplot layout 1,2 title "Cost of a request without a VM, by the number of queues on one I/O thread; $(awk -F , 'NR > 1 && (least == "" || $4 < least) { least = $4 } END { print (least < 5 ? "ONLY " least " runs" : "medians and quartiles of " least " runs") }' "$dir/ring.csv")"
 set yrange [0:*]; set grid lc rgb '#dddddd'; set xlabel 'queues'; set logscale x 2; set ylabel 'ns of the I/O thread'; set key off
 set title 'null: (lkvm alone)'
-plot "< grep '^null,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
+plot "< grep '^null,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5 title 'null:'
 set title 'a file on tmpfs (and the kernel)'
-plot "< grep '^tmpfs,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5
+plot "< grep '^tmpfs,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5 title 'tmpfs'
 unset multiplot
 set output '$dir/model-check.svg'; set multiplot layout 1,2 title 'The model beside what was measured, and beyond it'
 unset logscale; set key below; set logscale xy; set yrange [*:*]; set xlabel 'measured IOPS'; set ylabel 'predicted IOPS'; set title 'all points of figures 4 to 8'

@@ -18,6 +18,8 @@
 #	--params STRING more for its kernel's command line; the last word of a name counts
 #	--timeout SEC   limit for the whole run (600)
 #	--silence SEC   a host that gives no sign of life for so long has stalled (20)
+#	--task FILE,SEC a host in which COMMAND leaves FILE as it is for so long has stalled,
+#	                too; a task of COMMAND is over when it removes FILE
 #	--retries N     how often a stalled run is started anew (2)
 #
 # The emulator loses an interrupt now and then and stops; such a run is counted,
@@ -28,7 +30,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 die() { echo "emuhost.sh: $*" >&2; exit 125; }
 say() { echo "emuhost: $*" >&2; }
 
-cpus=4 mem=4096 nodes=1 timeout=600 silence=20 retries=2
+cpus=4 mem=4096 nodes=1 timeout=600 silence=20 retries=2 task=''
 disks=() shares=() plugins=() params=''
 while [ $# -gt 0 ]; do
 	case $1 in
@@ -41,6 +43,7 @@ while [ $# -gt 0 ]; do
 	--params)  params=" $2"; shift ;;
 	--timeout) timeout=$2; shift ;;
 	--silence) silence=$2; shift ;;
+	--task)    task=$2; shift ;;
 	--retries) retries=$2; shift ;;
 	--)        shift; break ;;
 	-*)        die "unknown option $1" ;;
@@ -48,7 +51,7 @@ while [ $# -gt 0 ]; do
 	esac
 	shift
 done
-[ $# -ge 1 ] || { sed -n '4,26s/^# \{0,1\}//p' "$0" >&2; exit 125; }
+[ $# -ge 1 ] || { sed -n '4,28s/^# \{0,1\}//p' "$0" >&2; exit 125; }
 command -v qemu-system-x86_64 > /dev/null || die "qemu-system-x86_64 is missing: run scripts/setup.sh test"
 
 # The host's kernel is the generic one: the small one has no 9p.
@@ -109,12 +112,17 @@ for disk in ${disks[@]+"${disks[@]}"}; do
 	n=$((n + 1))
 done
 
+# older FILE SEC: whether it has been unchanged for so long
+older() { [ $(($(date +%s) - $(stat -c %Y "$1" 2> /dev/null || date +%s))) -ge "$2" ]; }
+
 # One run: copies the command's output, sets $status to its exit status or to
 # "stalled" or "late".
 one_run() {
 	local line='' more got start=$SECONDS
 	mkfifo "$run/output"
 	: > "$run/alive"
+	# What a run before left there.
+	[ ! -e "${task%,*}" ] || touch "${task%,*}"
 	# The emulator dies with this script, however that ends.
 	setpriv --pdeathsig KILL qemu-system-x86_64 "${args[@]}" < /dev/null > "$run/output" 2> "$run/qemu" &
 	qemu=$!
@@ -137,7 +145,9 @@ one_run() {
 		esac
 		[ -z "$status" ] || break
 
-		if [ $got -gt 128 ] && [ $(($(date +%s) - $(stat -c %Y "$run/alive"))) -ge "$silence" ]; then
+		if [ $got -gt 128 ] && older "$run/alive" "$silence"; then
+			status=stalled
+		elif [ -n "$task" ] && older "${task%,*}" "${task##*,}"; then
 			status=stalled
 		elif [ $got -ne 0 ] && [ $got -le 128 ]; then
 			status=stalled		# end of file: the host panicked
