@@ -104,6 +104,11 @@ control_list_refused() {
 		socat -u "UNIX-CONNECT:$sockets/lkvm/web.sock" /dev/null 2>/dev/null &
 		clients+=($!)
 	done
+	# A list that came before the last of them would have its place.
+	for _ in $(seq 200); do
+		[ "$(find "/proc/$pid/fd" -lname 'socket:*' | wc -l)" -lt 33 ] || break
+		sleep 0.1
+	done
 	until_field 'map(select(.name == "web"))[0].state == "busy"' list --json
 	kill "${clients[@]}" 2>/dev/null || true
 	wait "${clients[@]}" 2>/dev/null || true
