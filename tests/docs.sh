@@ -10,6 +10,7 @@
 #	diff NAME        applied to a copy of the source
 #	sh changed NAME  run in that copy; sh guest NAME as well
 #
+# The commands of all other pages are run by tests/pages.sh, which is called at the end.
 # COUNTS names a file for the counts: "passed failed skipped".
 set -u
 cd "$(dirname "$0")/.."
@@ -114,5 +115,12 @@ for page in tutorial hacking; do
 		block "$file"
 	done
 done
+COUNTS=$dir/counts tests/pages.sh
+if read -r -a counted < "$dir/counts"; then
+	passed=$((passed + counted[0])) failed=$((failed + counted[1])) skipped=$((skipped + counted[2]))
+else
+	failed=$((failed + 1))
+	echo "not ok - tests/pages.sh did not finish"
+fi
 [ -z "${COUNTS:-}" ] || echo "$passed $failed $skipped" > "$COUNTS"
 [ $failed -eq 0 ]
