@@ -19,6 +19,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit
 top=$PWD
+PATH=$PATH:/usr/sbin:/sbin	# mkfs.ext4
 payload=build/payload/payload.elf
 passed=0 failed=0 skipped=0
 
@@ -54,14 +55,16 @@ not_here() {
 }
 
 # What stands for the names that a page leaves to its reader, and for what is of the system.
-# 8 GiB are not written, and a host of one node has no other.
+# 8 GiB are not written, a host of one node has no other, and who knows when in its life a
+# guest had requests.
 replace() {
 	sed -E "s,/lib/modules/[^ ]+,modules,
 		s,/run/lkvm/,$XDG_RUNTIME_DIR/lkvm/,
 		s,/var/lib/prometheus/node-exporter,.,g
-		s,^lkvm run \.\.\. ,lkvm run -k vmlinuz -d disk.img\,iops=1000\,iops-burst=16 ,
+		s,^lkvm run \.\.\. ,lkvm run -k vmlinuz -d disk.img ,
 		s,^(lkvm create .*) 8G (--prealloc=full),\1 8M \2,
-		/--numa/s,host=1,host=0,"
+		/--numa/s,host=1,host=0,
+		s,--from [0-9]+ --to ([0-9]+),--from 0 --to \1000,"
 }
 
 # The statuses that the page has for it, other than 0
@@ -152,9 +155,9 @@ make_tools() {
 			case $* in *packed=on*FSTYP=xfs*) status=1 ;; esac
 			task="exit status=$status slot=$slot" ;;
 		run*"--name web"*) task=${TASK-button}; echo $$ > "$dir/web.pid" ;;
-		run*null:*) task="steady reads=320" ;;	# it keeps nothing
+		run*null:*) task="steady reads=64" ;;	# it keeps nothing
 		run*queues=4*) task=mq ;;
-		run*) task="steady reads=320" ;;
+		run*) task="steady reads=64" ;;
 		*) exec "$lkvm" "$@" ;;
 		esac
 		shift
@@ -202,8 +205,8 @@ typed() {
 	case $1 in
 	*"command -v lkvm"*) path=$top/build/x86:$PATH ;;	# the program itself
 	./*.sh*) path=$dir/scripts:$path ;;
-	*--watch*"--interval 5") limit=(--preserve-status -s INT 7) ;;
-	*--watch*) limit=(--preserve-status -s INT 3) ;;	# Ctrl-C
+	*--watch*"--interval 5") limit=(--preserve-status -s INT 8) ;;
+	*--watch*) limit=(--preserve-status -s INT 4) ;;	# Ctrl-C
 	esac
 	(cd "$work" && MAKEFLAGS='' KERNEL=vmlinuz INITRD=initrd.cpio PATH=$path timeout "${limit[@]}" \
 		env --default-signal=INT bash -o pipefail -c "$1") > "$dir/said" 2>&1
@@ -232,11 +235,13 @@ stop_web() {
 missing() {
 	local tool
 
-	for tool in jq fio socat mkfs.ext4 debugfs gnuplot; do
+	for tool in jq fio socat mkfs.ext4 debugfs; do
 		if [[ $1 =~ (^|[ |])$tool( |$) ]] && ! command -v $tool > /dev/null; then echo "no $tool"; fi
 	done
 	case $1 in
 	*/lib/modules/*) [ -d "$modules" ] || echo "no modules: scripts/kernel.sh cloud-amd64 fetches them" ;;
+	./matrix.sh*) command -v mkfs.ext4 > /dev/null || echo "no mkfs.ext4" ;;
+	bench/figures*|"cd DIR"*) command -v gnuplot > /dev/null || echo "no gnuplot" ;;
 	bench/show*|bench/diff*) [ -e "$bench" ] || echo "no result: tests/bench.sh makes one" ;;
 	*ring3*) echo 'int f(void) { return 0; }' | gcc -mx32 -c -x c -o /dev/null - 2> /dev/null || echo "gcc cannot make x32 code" ;;
 	perf*|*"perf probe"*) perf_missing ;;
@@ -274,7 +279,7 @@ judge() {
 	[[ " $wanted " == *" $2 "* ]] || echo "status $2, not ${wanted// / or }"
 	! grep -q '^FAIL' "$dir/said" || echo "the guest did not pass"
 	case $1 in
-	*'echo $?') [ "$(tail -n 1 "$dir/said")" = 0 ] || echo "the guest's command failed" ;;
+	*'echo $?'*) [ "$(tail -n 1 "$dir/said")" = 0 ] || echo "the guest's command failed" ;;
 	*"||"*) ! grep -q '^lkvm: ' "$dir/said" || echo "lkvm complains" ;;
 	*--watch*) grep -q '^vda ' "$dir/said" || echo "no table" ;;
 	*--name\ web*) up_web "$dir/said" || echo "no guest" ;;
