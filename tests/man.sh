@@ -51,10 +51,8 @@ for command in $commands; do
 $differ"
 		plain "lkvm-$command" | grep -qE "^\.BR? \"?lkvm $command\>" || complain "$page does not show how to call it"
 		plain lkvm | grep -qx "\.BR lkvm-$command (1)" || complain "$docs/lkvm.1 does not name lkvm-$command(1)"
-	elif [ "$(said "$command")" != "-h, --help" ]; then
-		complain "lkvm $command has options, but no page $page"
 	else
-		plain lkvm | grep -qE "^\.BR? \"?lkvm $command" || complain "lkvm $command is neither in $docs/lkvm.1 nor has it a page"
+		complain "lkvm $command has no page $page"
 	fi
 done
 
