@@ -100,14 +100,20 @@ double stat_percentile(const struct stat_sum *sum, double share)
 	return 0;
 }
 
+/* Of few MB/s a tenth would be some percent. */
+static int mb_decimals(double mb)
+{
+	return mb < 10 ? 3 : 1;
+}
+
 static void print_line(FILE *out, const char *disk, const char *queue,
 		       const struct stat_sum *s, double ns)
 {
 	double seconds = ns / NS_PER_S;
+	double mb = s->bytes / seconds / BYTES_PER_MB;
 
-	fprintf(out, "%-5s %5s %10.0f %9.1f %10.1f %9.1f %9.1f %9.0f %9.0f %6.1f\n",
-		disk, queue, s->requests / seconds,
-		s->bytes / seconds / BYTES_PER_MB,
+	fprintf(out, "%-5s %5s %10.0f %9.*f %10.1f %9.1f %9.1f %9.0f %9.0f %6.1f\n",
+		disk, queue, s->requests / seconds, mb_decimals(mb), mb,
 		s->submits > 0 ? s->submitted / s->submits : 0,
 		stat_percentile(s, 0.5) / NS_PER_US,
 		stat_percentile(s, 0.99) / NS_PER_US, s->kicks / seconds,

@@ -26,7 +26,7 @@ static const char second[] =
 	" 'written_bytes':1000000,'kicks':60,'interrupts':30,'latency_ns':[0,0,0,100,0,0,0,0,0,0,500]},"
 	"{'index':1,'iothread':'lkvm/vda.q1','requests':7,'read_bytes':0,"
 	" 'written_bytes':0,'kicks':0,'interrupts':0,'latency_ns':[]},"
-	"{'index':2,'iothread':'lkvm/vda.q0+','requests':500,'read_bytes':0,"
+	"{'index':2,'iothread':'lkvm/vda.q0+','requests':500,'read_bytes':819200,"
 	" 'written_bytes':0,'kicks':1,'interrupts':2,'latency_ns':[0,0,0,0,0,0,0,0,0,0,0,0,490,10]}]}],"
 	"'iothreads':[{'name':'lkvm/vda.q0+','submits':60,'submitted':1100,"
 	" 'poll_found_ns':100000000,'poll_vain_ns':150001000},"
@@ -136,6 +136,8 @@ START_TEST(test_table)
 			ck_assert_double_eq(kicks, 100);
 			ck_assert_double_eq(intr, 50);
 			ck_assert_double_eq(poll, 50);
+		} else if (!strcmp(queue, "2")) {
+			ck_assert_double_eq(mb, 1.638);	/* a tenth would be 2 % off */
 		} else if (!strcmp(queue, "all")) {
 			ck_assert_double_eq(iops, 2000);
 			ck_assert_double_eq(per, 20);
