@@ -241,12 +241,14 @@ task_resized() {
 }
 
 # So many requests a second, long enough for the host to watch.
+# The rates are fio's own, requests and KiB a second.
 task_rated() {
 	echo none > /sys/block/vdb/queue/scheduler
 	say rating
 	fio --name=rated --filename=/dev/vdb --ioengine=libaio --direct=1 --rw=randread --bs=4k --iodepth=4 \
-		--numjobs=2 --rate_iops=200 --size=100% --runtime="$(param seconds)" --time_based --group_reporting > /tmp/fio 2>&1
-	say "fio=$? iops=$(sed -n 's/.*IOPS=\([^,]*\),.*/\1/p' /tmp/fio)"
+		--numjobs=2 --rate_iops=200 --size=100% --runtime="$(param seconds)" --time_based --group_reporting \
+		--output-format=terse > /tmp/fio 2>&1
+	say "fio=$? $(awk -F';' '$3 == "rated" { print "iops=" $8 " kib=" $7 }' /tmp/fio)"
 }
 
 # Until the power button is pressed, as logind and acpid see it.
