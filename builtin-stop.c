@@ -55,8 +55,8 @@ int builtin_stop(int argc, char **argv)
 	const struct control_command command = {
 		.name = "stop",
 		.usage = "NAME [OPTIONS]",
-		.about = "The guest's power button is pressed, and its end waited for; with --force its\n"
-			 "lkvm ends as by SIGTERM, with status 143.\n"
+		.about = "The guest's power button is pressed, and its end waited for. What runs behind --\n"
+			 "gets SIGTERM instead. With --force its lkvm ends as by SIGTERM, with status 143.\n"
 			 "Exit status: 0 it has ended, 124 not in time, 125 it could not be asked.\n",
 		.specs = specs,
 		.help = &help,

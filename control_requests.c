@@ -8,6 +8,7 @@
 #include "disk/disk.h"
 #include "drive.h"
 #include "json_text.h"
+#include "kvm/exit_device.h"
 #include "kvm/vm.h"
 #include "run.h"
 #include "stats.h"
@@ -97,9 +98,22 @@ static void serve_stat(struct control_call *call)
 
 /* --- stop, pause, resume -------------------------------------------------- */
 
+/* The guest itself, or the command that it is there for.  NULL, or why it cannot be asked. */
+static const char *ask_to_end(struct run *run)
+{
+	if (vm_paused(&run->vm))
+		return "it is paused, and cannot power off; resume it first, or add --force";
+	if (run->command)	/* guest/init.c has no ear for the button */
+		return exit_device_stop(run->exit_device) ?
+			       "its command does not run yet; try again later, or add --force" : NULL;
+	return arch_power_button(&run->vm) ?
+		       "the guest does not listen to its power button: it has no driver for it, or has not loaded it yet; power off inside of it, or add --force" : NULL;
+}
+
 static void serve_stop(struct control_call *call)
 {
 	struct run *run = call->ctx;
+	const char *refusal;
 	bool force;
 
 	if (!CONTROL_TAKES(call, "force") ||
@@ -110,16 +124,9 @@ static void serve_stop(struct control_call *call)
 		call->result = json_object();
 		return;
 	}
-	if (run->command) {	/* guest/init.c has no ear for the button */
-		control_refuse(call, "it runs a command, and ends with it; to end it now, add --force");
-		return;
-	}
-	if (vm_paused(&run->vm)) {
-		control_refuse(call, "it is paused, and cannot power off; resume it first, or add --force");
-		return;
-	}
-	if (arch_power_button(&run->vm))
-		control_refuse(call, "the guest does not listen to its power button: it has no driver for it, or has not loaded it yet; power off inside of it, or add --force");
+	refusal = ask_to_end(run);
+	if (refusal)
+		control_refuse(call, "%s", refusal);
 	else
 		call->result = json_object();
 }

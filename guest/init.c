@@ -7,9 +7,11 @@
 #include "guest/init.h"
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 extern char **environ;
@@ -56,16 +58,32 @@ static pid_t start_command(const struct orders *o)
 	return pid;
 }
 
-/* Orphans come to this process; they end unseen. */
+/*
+ * Orphans come to this process; they end unseen.  No interrupt tells of lkvm stop,
+ * so that no driver is needed: it is looked for once a second.
+ */
 static int wait_for(pid_t pid)
 {
+	const struct timespec second = { .tv_sec = 1 };
+	unsigned int stops, answered = 0;
+	sigset_t ends;
 	int status;
 	pid_t got;
 
-	do {
-		got = wait(&status);
-	} while (got != pid && (got > 0 || errno == EINTR));
-	return status;
+	sigemptyset(&ends);
+	sigaddset(&ends, SIGCHLD);
+	sigprocmask(SIG_BLOCK, &ends, NULL);
+	report(EXIT_REPORT_LISTENS, 0);
+	for (;;) {
+		while ((got = waitpid(-1, &status, WNOHANG)) > 0)
+			if (got == pid)
+				return status;
+		sigtimedwait(&ends, NULL, &second);
+		stops = report_stops();
+		if (stops != answered)
+			kill(pid, SIGTERM);
+		answered = stops;
+	}
 }
 
 int main(void)

@@ -29,6 +29,8 @@ char *read_file(const char *path, size_t *size);
 void report_open(void);
 /* Tell lkvm; false: there is no exit device. */
 bool report(enum exit_report what, int value);
+/* How often lkvm stop has asked the command to end. */
+unsigned int report_stops(void);
 /* One line on the console, and the end: the command is not run. */
 void give_up(int err, const char *format, ...)
 	__attribute__((format(printf, 2, 3), noreturn));

@@ -38,7 +38,7 @@ static int open_device(const char *device)
 	    device_number(device, "device") != EXIT_DEVICE_ID)
 		return -1;
 	snprintf(path, sizeof(path), DEVICES "/%s/config", device);
-	return open(path, O_WRONLY | O_CLOEXEC);
+	return open(path, O_RDWR | O_CLOEXEC);
 }
 
 static int device = -1;	/* its configuration space; of the only thread */
@@ -63,6 +63,14 @@ bool report(enum exit_report what, int value)
 		report_open();
 	return pwrite(device, &word, sizeof(word), EXIT_DEVICE_REGISTER) ==
 	       sizeof(word);
+}
+
+unsigned int report_stops(void)
+{
+	uint32_t word;
+
+	return pread(device, &word, sizeof(word), EXIT_DEVICE_STOPS) ==
+	       sizeof(word) ? le32toh(word) : 0;
 }
 
 void power_off(void)

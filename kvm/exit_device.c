@@ -3,18 +3,22 @@
  * The exit device: what a guest's program reports becomes the end of the VM.
  */
 #include "kvm/exit_device.h"
+#include "barrier.h"
 #include "endian.h"
 #include "kvm/console.h"
 #include "kvm/pci.h"
 #include "kvm/vm.h"
 #include "log.h"
 #include <assert.h>
+#include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 
 struct exit_device {
 	struct pci_function fn;
 	struct vm *vm;
+	bool listens;	/* set by a vCPU */
+	u32 stops;	/* the main thread's */
 };
 
 static void exit_device_report(struct exit_device *dev, u32 value)
@@ -36,6 +40,9 @@ static void exit_device_report(struct exit_device *dev, u32 value)
 	case EXIT_REPORT_INPUT:
 		console_want_input(dev->vm->console);
 		break;
+	case EXIT_REPORT_LISTENS:
+		write_once(&dev->listens, true);
+		break;
 	}
 }
 
@@ -54,6 +61,17 @@ static void exit_device_written(struct pci_function *fn, unsigned int offset,
 	exit_device_report(dev, le32_to_cpu(value));
 }
 
+int exit_device_stop(struct exit_device *dev)
+{
+	__le32 stops;
+
+	if (!read_once(&dev->listens))
+		return -ENOTCONN;
+	stops = cpu_to_le32(++dev->stops);
+	pci_function_put(&dev->fn, EXIT_DEVICE_STOPS, &stops, sizeof(stops));
+	return 0;
+}
+
 static const struct pci_function_ops exit_device_ops = {
 	.config_written = exit_device_written,
 };
@@ -67,9 +85,9 @@ int exit_device_new(struct exit_device **dp, struct vm *vm)
 		.subdevice = EXIT_DEVICE_ID,
 		.class_code = 0x088000,	/* a system peripheral, of no other kind */
 	};
-	/* Id and next are the function's affair; then its length, and the register. */
-	static const u8 cap[8] = { [2] = sizeof(cap) };
-	static const u8 wmask[8] = { [4] = 0xff, 0xff, 0xff, 0xff };
+	/* Id and next are the function's affair; then its length, and the registers. */
+	static const u8 cap[12] = { [2] = sizeof(cap) };
+	static const u8 wmask[12] = { [4] = 0xff, 0xff, 0xff, 0xff };
 	struct exit_device *dev = calloc(1, sizeof(*dev));
 	unsigned int at;
 	int err;

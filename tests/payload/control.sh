@@ -168,6 +168,17 @@ control_wrong() {
 	kill_named
 }
 
+# Up to 10 s until the guest listens to lkvm stop; it does not end by that.
+until_stop_heard() {
+	for _ in $(seq 100); do
+		got=0
+		"$lkvm" stop web --timeout 1 >"$said" 2>"$told" || got=$?
+		[ $got -eq 125 ] || return 0
+		sleep 0.1
+	done
+	wrong+=" lkvm stop: never heard."
+}
+
 control_stop() {
 	named "spin"
 	declines "does not listen to its power button.*--force" stop web
@@ -184,9 +195,17 @@ control_stop() {
 	grep -q "after 1 seconds.*--timeout.*--force" "$told" || wrong+=" not told what helps: $(cat "$told")."
 	grep -q PRESSED "$out" || wrong+=" not pressed."
 	kill_named
-	start "button" --name web -- true || wrong+=" not READY."
-	declines "runs a command, and ends with it.*--force" stop web
+	start "stopped deaf=1" --name web -- true || wrong+=" not READY."
+	declines "its command does not run yet; try again later, or add --force" stop web
 	kill_named
+	start "stopped" --name web -- true || wrong+=" not READY."
+	ctl 0 pause web
+	declines "is paused.*resume it first.*--force" stop web
+	ctl 0 resume web
+	until_stop_heard
+	ctl 0 stop web
+	ended
+	wrong+=$(verdict 42 0)
 }
 
 # Not a tick while it is paused; what it reads goes on behind it.

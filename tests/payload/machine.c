@@ -80,6 +80,23 @@ static void case_exit(void)
 	halt();
 }
 
+/* As guest/init.c does: it ends when lkvm stop asks it to, for the second time. */
+#define EXIT_STOPS 0x48
+
+static void case_stopped(void)
+{
+	pci_write(1, EXIT_STOPS, 1, 4);
+	CHECK(pci_read(1, EXIT_STOPS, 4) == 0);
+	print("READY\n");
+	if (!param("deaf", 0))
+		pci_write(1, EXIT_REGISTER, EXIT_MAGIC | 4 << 8, 4);
+	while (pci_read(1, EXIT_STOPS, 4) < 2)
+		;
+	print("PASS\n");
+	pci_write(1, EXIT_REGISTER, EXIT_MAGIC | 42, 4);
+	halt();
+}
+
 /* Prints READY and then keeps its vCPU busy for ever. */
 static void case_spin(void)
 {
@@ -401,6 +418,7 @@ const struct payload_case machine_cases[] = {
 	{ "triple", case_triple },
 	{ "banner", case_banner },
 	{ "exit", case_exit },
+	{ "stopped", case_stopped },
 	{ "spin", case_spin },
 	{ "flood", case_flood },
 	{ "cmdline", case_cmdline },

@@ -175,6 +175,23 @@ test_command_killed() {
 	in_guest 137 -- sh -c 'kill -9 $$'
 	told 'sh was killed in the guest by signal 9'
 }
+# lkvm stop is SIGTERM for the command, which may take it as it likes.
+start_stopped() {
+	start_command --name stopped "$@"
+	for _ in $(seq $((limit * 5))); do
+		! grep -q '^running' "$log" || break
+		kill -0 "$pid" 2> /dev/null || return 0
+		sleep 0.2
+	done
+	"$lkvm" stop stopped > "$log.stop" 2>&1 || fail "no stop: $(cat "$log.stop")"
+}
+test_command_stop() {
+	expect 143 start_stopped -- sh -c 'echo running; sleep 1000; echo not ended'
+	told 'sh was killed in the guest by signal 15'
+	printed running
+	expect 9 start_stopped -- sh -c 'trap "echo told; exit 9" TERM; echo running; while :; do sleep 1; done'
+	printed "$(printf 'running\ntold')"
+}
 # The status is told by a file in /sys.
 test_command_hides_sys() {
 	in_guest 42 -- sh -c 'umount -l /sys && [ ! -e /sys/bus ] && exit 42'

@@ -8,6 +8,7 @@
 #include "kvm/pci.h"
 #include "kvm/vm.h"
 #include <check.h>
+#include <errno.h>
 #include <linux/pci_regs.h>
 #include <stdlib.h>
 #include <string.h>
@@ -57,8 +58,9 @@ START_TEST(test_found)
 	ck_assert_uint_eq(get(PCI_CAPABILITY_LIST, 1), EXIT_DEVICE_CAP);
 	ck_assert_uint_eq(get(EXIT_DEVICE_CAP, 1), PCI_CAP_ID_VNDR);
 	ck_assert_uint_eq(get(EXIT_DEVICE_CAP + 1, 1), 0);
-	ck_assert_uint_eq(get(EXIT_DEVICE_CAP + 2, 1), 8);
+	ck_assert_uint_eq(get(EXIT_DEVICE_CAP + 2, 1), 12);
 	ck_assert_uint_eq(get(EXIT_DEVICE_REGISTER, 4), 0);
+	ck_assert_uint_eq(get(EXIT_DEVICE_STOPS, 4), 0);
 	ck_assert_uint_eq(get(PCI_INTERRUPT_PIN, 1), 0);
 	for (unsigned int bar = 0; bar < PCI_BARS; bar++)
 		ck_assert_uint_eq(get(PCI_BASE_ADDRESS_0 + 4 * bar, 4), 0);
@@ -79,6 +81,24 @@ START_TEST(test_other_ends)
 {
 	put(EXIT_DEVICE_REGISTER, REPORT(_i ? EXIT_REPORT_SIGNAL : EXIT_REPORT_NOT_RUN, 11), 4);
 	ck_assert_uint_eq(vm.end, (_i ? VM_KILLED : VM_NOT_RUN) | 11ull << 32);
+}
+END_TEST
+
+/* Asked to end as often as lkvm stop is called, once it looks; it cannot forge that. */
+START_TEST(test_stop)
+{
+	ck_assert_int_eq(exit_device_stop(dev), -ENOTCONN);
+	ck_assert_uint_eq(get(EXIT_DEVICE_STOPS, 4), 0);
+	put(EXIT_DEVICE_REGISTER, REPORT(EXIT_REPORT_LISTENS, 0), 4);
+	ck_assert_uint_eq(get(EXIT_DEVICE_STOPS, 4), 0);
+	ck_assert_int_eq(exit_device_stop(dev), 0);
+	ck_assert_uint_eq(get(EXIT_DEVICE_STOPS, 4), 1);
+	put(EXIT_DEVICE_STOPS, 7, 4);
+	put(EXIT_DEVICE_REGISTER, REPORT(EXIT_REPORT_INPUT, 0), 4);
+	ck_assert_uint_eq(get(EXIT_DEVICE_STOPS, 4), 1);
+	ck_assert_int_eq(exit_device_stop(dev), 0);
+	ck_assert_uint_eq(get(EXIT_DEVICE_STOPS, 4), 2);
+	ck_assert_uint_eq(vm_ended(&vm), VM_RUNNING);
 }
 END_TEST
 
@@ -117,6 +137,7 @@ int main(void)
 	tcase_add_test(tc, test_found);
 	tcase_add_loop_test(tc, test_status, 0, 256);
 	tcase_add_loop_test(tc, test_other_ends, 0, 2);
+	tcase_add_test(tc, test_stop);
 	tcase_add_test(tc, test_hostile);
 	suite_add_tcase(s, tc);
 	srunner_run_all(runner, CK_NORMAL);
