@@ -29,11 +29,11 @@ static int topology_parse(struct topology_command *c, int argc, char **argv)
 		{ 'd', "disk", OPTION_CALL, &c->run, 0, 0, "PATH[,KEY=VALUE...]",
 		  "a disk of the guest, as lkvm run has it; may be repeated",
 		  run_add_drive },
-		{ 0, "svg", OPTION_STRING, &c->svg, 0, 0, "FILE",
+		{ 0, "svg", OPTION_STRING, &c->svg, 1, 0, "FILE",
 		  "draw it", NULL },
 		{ 0, "json", OPTION_FLAG, &c->json, 0, 0, NULL,
 		  "for programs, instead of a table", NULL },
-		{ 0, "sysfs", OPTION_STRING, &c->root, 0, 0, "DIR",
+		{ 0, "sysfs", OPTION_STRING, &c->root, 1, 0, "DIR",
 		  "another host, whose sys and proc are in DIR; disks are its block devices",
 		  NULL },
 		{ 'h', "help", OPTION_FLAG, &c->help, 0, 0, NULL, "this text",
@@ -51,11 +51,8 @@ static int topology_parse(struct topology_command *c, int argc, char **argv)
 		       "guest now.\n");
 		return 0;
 	}
-	if (next < argc) {
-		log_error("topology: unexpected argument %s; see lkvm topology --help",
-			  argv[next]);
-		return -EINVAL;
-	}
+	if (next < argc)
+		return options_unexpected("topology", argv[next]);
 	for (unsigned int i = 0; i < c->run.ndrives; i++) {
 		int err = drive_count(&c->run.drives[i], c->run.cpus);
 
@@ -78,6 +75,11 @@ static int topology_check_disk(const struct topology_command *c,
 		log_error("--disk %s: %s; give an image, a block device or null:SIZE",
 			  path, strerror(errno));
 		return -ENOENT;
+	}
+	if (!*c->root && !S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) {
+		log_error("--disk %s: it is no image; give an image, a block device or null:SIZE",
+			  path);
+		return -EINVAL;
 	}
 	if (*c->root && !c->run.affinity.disk[i].device) {
 		log_error("--disk %s: %s/sys/class/block has no such device; give one that is there, or null:SIZE",

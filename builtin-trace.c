@@ -269,8 +269,9 @@ static int trace_set_to(void *ctx, const char *text)
 
 static int trace_check(const struct trace_command *c)
 {
-	if (!c->path) {
-		log_error("trace: no file; give one that lkvm run --trace FILE wrote");
+	if (!c->path || !*c->path) {
+		log_error("trace%s: no file; give one that lkvm run --trace FILE wrote",
+			  c->path ? " (empty)" : "");
 		return -EINVAL;
 	}
 	if (c->json && c->csv) {
@@ -307,9 +308,9 @@ static int trace_parse(struct trace_command *c, int argc, char **argv)
 		  "the table as JSON, times in ns", NULL },
 		{ 0, "csv", OPTION_FLAG, &c->csv, 0, 0, NULL,
 		  "a line for each request, times in ns", NULL },
-		{ 0, "svg", OPTION_STRING, &c->svg_path, 0, 0, "FILE",
+		{ 0, "svg", OPTION_STRING, &c->svg_path, 1, 0, "FILE",
 		  "draw a timeline, too, for a browser", NULL },
-		{ 0, "disk", OPTION_STRING, &c->disk, 0, 0, "NAME",
+		{ 0, "disk", OPTION_STRING, &c->disk, 1, 0, "NAME",
 		  "only this disk, like vda", NULL },
 		{ 0, "queue", OPTION_CALL, c, 0, 0, "N",
 		  "only queues of this number", trace_set_queue },
@@ -334,11 +335,8 @@ static int trace_parse(struct trace_command *c, int argc, char **argv)
 		at += next;
 		if (at == argc)
 			break;
-		if (c->path) {
-			log_error("trace: unexpected argument %s; see lkvm trace --help",
-				  argv[at]);
-			return -EINVAL;
-		}
+		if (c->path)
+			return options_unexpected("trace", argv[at]);
 		c->path = argv[at];
 	}
 	if (c->help) {

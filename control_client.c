@@ -129,7 +129,7 @@ static int connect_name(const char *name)
 
 int control_connect(struct control_peer *peer, const char *name)
 {
-	int fd, err = control_check_name(name);
+	int fd, err = control_check_name("", name);
 
 	if (err)
 		return err;
@@ -386,11 +386,9 @@ bool control_wait_end(struct control_peer *peer, int ms)
 static int wrong_words(const struct control_command *c, int n, char **words)
 {
 	if (n > c->max)
-		log_error("%s: unexpected argument %s; see lkvm %s --help",
-			  c->name, words[c->max], c->name);
-	else
-		log_error("%s: too few arguments: lkvm %s %s; see lkvm %s --help",
-			  c->name, c->name, c->usage, c->name);
+		return options_unexpected(c->name, words[c->max]);
+	log_error("%s: too few arguments: lkvm %s %s; see lkvm %s --help",
+		  c->name, c->name, c->usage, c->name);
 	return -EINVAL;
 }
 

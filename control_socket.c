@@ -26,7 +26,7 @@ static bool is_alphanumeric(char c)
 	return isalnum((unsigned char)c);
 }
 
-int control_check_name(const char *name)
+int control_check_name(const char *option, const char *name)
 {
 	size_t len = 0;
 
@@ -36,8 +36,8 @@ int control_check_name(const char *name)
 			len++;
 	if (len && len <= CONTROL_NAME_MAX && !name[len])
 		return 0;
-	log_error("%s: not a name of a guest; give up to %d letters, digits, '-', '_' and '.', a letter or digit first",
-		  *name ? name : "(empty)", CONTROL_NAME_MAX);
+	log_error("%s%s: not a name of a guest; give up to %d letters, digits, '-', '_' and '.', a letter or digit first",
+		  option, log_word(name), CONTROL_NAME_MAX);
 	return -EINVAL;
 }
 
@@ -310,7 +310,7 @@ static int claim_in(struct control_socket *s, const char *dir, const char *name)
 int control_claim(struct control_socket *s, const char *name)
 {
 	char dir[PATH_MAX];
-	int err = control_check_name(name);
+	int err = control_check_name("--name ", name);
 
 	*s = (struct control_socket){ .fd = -1 };
 	if (!err)

@@ -58,7 +58,7 @@ const struct command *command_find(const char *name)
 			  name, name);
 	else
 		log_error("%s: no such command%s; see lkvm help",
-			  *name ? name : "(empty)", spelling_hint(&spelling, ""));
+			  log_word(name), spelling_hint(&spelling, ""));
 	return NULL;
 }
 

@@ -61,26 +61,51 @@ static int set_uint(const struct option_spec *s, const char *what,
 		    const char *text)
 {
 	if (parse_number(text, s->min, s->max, s->value)) {
-		log_error("%s %s: not a number from %llu to %llu", what, text,
-			  (unsigned long long)s->min,
+		log_error("%s %s: not a number from %llu to %llu", what,
+			  log_word(text), (unsigned long long)s->min,
 			  (unsigned long long)s->max);
 		return -EINVAL;
 	}
 	return 0;
 }
 
+/* As a person writes it, in the largest unit that leaves no rest. */
+static void size_text(u64 size, char *text, size_t max)
+{
+	static const char suffixes[][2] = { "", "K", "M", "G", "T" };
+	unsigned int i = 0;
+
+	for (; size && !(size % 1024) && i < 4; i++)
+		size /= 1024;
+	snprintf(text, max, "%llu%s", (unsigned long long)size, suffixes[i]);
+}
+
 static int set_size(const struct option_spec *s, const char *what,
 		    const char *text)
 {
+	char min[24], max[24];
 	u64 size;
 
 	if (!parse_size(text, &size) || size < s->min || size > s->max) {
-		log_error("%s %s: not a size from %llu to %llu; write it like 512K, 100M or 2G",
-			  what, text, (unsigned long long)s->min,
-			  (unsigned long long)s->max);
+		size_text(s->min, min, sizeof(min));
+		size_text(s->max, max, sizeof(max));
+		log_error("%s %s: not a size from %s to %s; write it like 512K, 100M or 2G",
+			  what, log_word(text), min, max);
 		return -EINVAL;
 	}
 	*(u64 *)s->value = size;
+	return 0;
+}
+
+/* Of @min characters or more. */
+static int set_string(const struct option_spec *s, const char *what,
+		      const char *text)
+{
+	if (strlen(text) < s->min) {
+		log_error("%s %s: give %s", what, log_word(text), s->arg);
+		return -EINVAL;
+	}
+	*(const char **)s->value = text;
 	return 0;
 }
 
@@ -92,7 +117,7 @@ static int set_flag(const struct option_spec *s, const char *what,
 	else if (!strcmp(text, "off"))
 		*(bool *)s->value = false;
 	else {
-		log_error("%s %s: give on or off", what, text);
+		log_error("%s %s: give on or off", what, log_word(text));
 		return -EINVAL;
 	}
 	return 0;
@@ -131,10 +156,11 @@ static int set_choice(const struct option_spec *s, const char *what,
 		return 0;
 	if (s->max)
 		log_error("%s %s: give %s, a number from %llu to %llu", what,
-			  text, s->arg, (unsigned long long)s->min,
+			  log_word(text), s->arg, (unsigned long long)s->min,
 			  (unsigned long long)s->max);
 	else
-		log_error("%s %s: give one of %s", what, text, s->arg);
+		log_error("%s %s: give one of %s", what, log_word(text),
+			  s->arg);
 	return -EINVAL;
 }
 
@@ -146,8 +172,7 @@ static int option_set(const struct option_spec *s, const char *what,
 	case OPTION_FLAG:
 		return set_flag(s, what, text);
 	case OPTION_STRING:
-		*(const char **)s->value = text;
-		return 0;
+		return set_string(s, what, text);
 	case OPTION_UINT:
 		return set_uint(s, what, text);
 	case OPTION_SIZE:
@@ -244,8 +269,9 @@ static void bad_option(const char *command, int val, const char *word,
 		log_error("%s: %s: --%s takes no value", command, word,
 			  specs[optopt - 256].name);
 	else if (optopt)
-		log_error("%s: unknown option -%c in %s; see lkvm %s --help",
-			  command, optopt, word, command);
+		log_error("%s: unknown option -%c%s%s; see lkvm %s --help",
+			  command, optopt, word[2] ? " in " : "",
+			  word[2] ? word : "", command);
 	else
 		unknown_option(command, word, specs);
 }
@@ -290,7 +316,7 @@ int options_parse(const struct option_spec *specs, const char *command,
 int options_unexpected(const char *command, const char *arg)
 {
 	log_error("%s: unexpected argument %s; see lkvm %s --help", command,
-		  arg, command);
+		  log_word(arg), command);
 	return -EINVAL;
 }
 
@@ -384,7 +410,7 @@ static void unknown_key(const struct option_spec *keys, const char *option,
 					keys->name);
 	}
 	log_error("%s: unknown key %s%s; there are:%s", option,
-		  *key ? key : "(empty)", spelling_hint(&spelling, ""), known);
+		  log_word(key), spelling_hint(&spelling, ""), known);
 }
 
 static int set_key(const struct option_spec *keys, const char *option,

@@ -37,7 +37,7 @@ int run_set_root(void *ctx, const char *text)
 	err = options_parse_keys(keys, "--root", text, &run->root_text, &run->root);
 	if (!err && strncmp(run->root, "/dev/", 5)) {
 		log_error("--root %s: not a device of the guest; the first --disk is /dev/vda, the second /dev/vdb",
-			  run->root);
+			  log_word(run->root));
 		err = -EINVAL;
 	}
 	return err;

@@ -50,8 +50,8 @@ int run_set_cpus(void *ctx, const char *text)
 		return err;
 	err = parse_number(number, 1, arch_max_cpus, &run->cpus);
 	if (err)
-		log_error("--cpus %s: not a number from 1 to %u", number,
-			  arch_max_cpus);
+		log_error("--cpus %s: not a number from 1 to %u",
+			  log_word(number), arch_max_cpus);
 	if (!err && run->dedicated && !arch_tells_dedicated) {
 		log_error("--cpus %s: a guest of this architecture cannot be told dedicated=on; leave it out",
 			  text);
@@ -82,7 +82,7 @@ static int run_set_mem(void *ctx, const char *text)
 	if (!parse_size(size, &run->mem) || run->mem < MEM_MIN ||
 	    run->mem > host) {
 		log_error("--mem %s: not a size from 16M to this host's %lluM; write it like 512M or 4G",
-			  size, (unsigned long long)host >> 20);
+			  log_word(size), (unsigned long long)host >> 20);
 		err = -EINVAL;
 	}
 	if (run->hugepages)
@@ -120,11 +120,15 @@ static int run_take_command(struct run *run, int next, int argc, char **argv)
 
 	if (next < argc && !dashes) {
 		log_error("run: unexpected argument %s; a command for the guest goes behind --; see lkvm run --help",
-			  argv[next]);
+			  log_word(argv[next]));
 		return -EINVAL;
 	}
 	if (next == argc && dashes) {
 		log_error("run: there is no command behind --; give one, or leave out --");
+		return -EINVAL;
+	}
+	if (next < argc && !*argv[next]) {
+		log_error("run: the command behind -- is empty; give one, or leave out --");
 		return -EINVAL;
 	}
 	if (next < argc)
@@ -135,9 +139,9 @@ static int run_take_command(struct run *run, int next, int argc, char **argv)
 int run_parse(struct run *run, int argc, char **argv)
 {
 	const struct option_spec specs[] = {
-		{ 'k', "kernel", OPTION_STRING, &run->kernel, 0, 0, "FILE",
+		{ 'k', "kernel", OPTION_STRING, &run->kernel, 1, 0, "FILE",
 		  arch_kernel_formats, NULL },
-		{ 'i', "initrd", OPTION_STRING, &run->initrd, 0, 0, "FILE",
+		{ 'i', "initrd", OPTION_STRING, &run->initrd, 1, 0, "FILE",
 		  "initial RAM disk", NULL },
 		{ 'p', "params", OPTION_STRING, &run->params, 0, 0, "STRING",
 		  "kernel command line; a console= is added if it has none",
@@ -159,14 +163,14 @@ int run_parse(struct run *run, int argc, char **argv)
 		  "the guest's disk that COMMAND runs in, like /dev/vda", run_set_root },
 		{ 'n', "name", OPTION_STRING, &run->name, 0, 0, "NAME",
 		  "name of this guest (lkvm-PID)", NULL },
-		{ 0, "console", OPTION_STRING, &run->console_spec, 0, 0,
+		{ 0, "console", OPTION_STRING, &run->console_spec, 1, 0,
 		  "stdio|pty|file:PATH|none",
 		  "where the guest's console goes (stdio)", NULL },
 		{ 0, "timeout", OPTION_UINT, &run->timeout, 1, TIMEOUT_MAX,
 		  "SECONDS", "end the guest after this time, status 124", NULL },
-		{ 0, "stats", OPTION_STRING, &run->stats_path, 0, 0, "FILE|-",
+		{ 0, "stats", OPTION_STRING, &run->stats_path, 1, 0, "FILE|-",
 		  "write counters as JSON at exit", NULL },
-		{ 0, "trace", OPTION_STRING, &run->trace_path, 0, 0, "FILE",
+		{ 0, "trace", OPTION_STRING, &run->trace_path, 1, 0, "FILE",
 		  "record every request, for lkvm trace FILE", NULL },
 		{ 'v', "verbose", OPTION_FLAG, &run->verbose, 0, 0, NULL,
 		  "tell what is chosen and how the guest ended", NULL },

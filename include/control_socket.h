@@ -21,8 +21,8 @@
 #define CONTROL_NAME_MAX 64
 #define CONTROL_SUFFIX ".sock"
 
-/* Whether a guest can have this name.  0 or -EINVAL, with a message. */
-int control_check_name(const char *name);
+/* Whether a guest can have this name, of "--@option " or "".  0 or -EINVAL, with a message. */
+int control_check_name(const char *option, const char *name);
 
 /* A socket that listens, and is removed by control_release(). */
 struct control_socket {

@@ -15,6 +15,12 @@ void log_error(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_warn(const char *fmt, ...) PRINTF_LIKE(1, 2);
 void log_info(const char *fmt, ...) PRINTF_LIKE(1, 2);
 
+/* A word of the user's in a message: one that is empty would not be seen. */
+static inline const char *log_word(const char *word)
+{
+	return *word ? word : "(empty)";
+}
+
 /* Out of memory: says so, and returns -ENOMEM. */
 int log_no_memory(void);
 

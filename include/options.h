@@ -11,7 +11,7 @@
 
 enum option_kind {
 	OPTION_FLAG,	/* bool: given or not; as a key: on, off, or alone */
-	OPTION_STRING,	/* const char * into argv */
+	OPTION_STRING,	/* const char * into argv, of min characters or more */
 	OPTION_UINT,	/* unsigned int within [min, max] */
 	OPTION_SIZE,	/* u64 within [min, max], like 512M */
 	OPTION_CHOICE,	/* struct option_choice: one of arg, "a|b|NUMBER" */

@@ -57,6 +57,14 @@ for command in $commands; do
 	# A script, which knows no nearest option.
 	[ "$command" = mkinitrd ] || refuses "$command: unknown option --hlep \(did you mean --help\?\)" "$command" --hlep
 done
+refuses "unknown option -9; see lkvm stop --help" stop -9 web
+refuses "unknown option -9 in -f9; see lkvm stop --help" stop -f9 web
+refuses "unexpected argument \(empty\)" list ""
+refuses "trace \(empty\): no file; give one" trace ""
+refuses "--svg \(empty\): give FILE" topology --svg ""
+refuses "--timeout \(empty\): not a number from 1" stop web --timeout=
+refuses "--interval \(empty\): not a number from 1" stat web -i ""
+refuses "mem 8GG: not a size from 16M to 16T" run --numa node=0,mem=8GG
 for way in version --version -V; do
 	helps "lkvm " "$way"
 done

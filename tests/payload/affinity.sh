@@ -142,6 +142,9 @@ wrong_affinity() {
 		refused_by "--disk /nonexistent/disk: No such file.*give an image" \
 			"$lkvm" topology --disk /nonexistent/disk
 	fi
+	if wanted "refused: topology of a disk that is a directory"; then
+		refused_by "--disk $dir: it is no image; give an image, a block device or null:SIZE" "$lkvm" topology --disk "$dir"
+	fi
 	if wanted "refused: topology of a device that another host has not"; then
 		refused_by "--disk no-disk: .*/sys/class/block has no such device" \
 			"$lkvm" topology --sysfs /. --disk no-disk

@@ -44,6 +44,7 @@ wrong_files() {
 	: >"$dir/empty"
 	refused "no --kernel" "--kernel FILE"
 	refused "missing kernel" "--kernel $dir/none: No such file.*; check" -k "$dir/none"
+	refused "empty name of a kernel" "--kernel \(empty\): give FILE" -k ""
 	refused "directory as kernel" "--kernel $dir: is a directory; give" -k "$dir"
 	refused "empty kernel" "--kernel $dir/empty: is empty; give" -k "$dir/empty"
 	refused "text as kernel" "--kernel $text: not a kernel.*; give" -k "$text"
@@ -92,6 +93,10 @@ wrong_options() {
 	refused "value is missing" "--kernel.*--help" --kernel
 	refused "argument too many" "superfluous.*--help" -k "$payload" superfluous
 	refused "--timeout 0" "--timeout 0" -k "$payload" --timeout 0
+	refused "empty command" "the command behind -- is empty; give" -k "$payload" -- ""
+	refused "--name with a slash" "--name a/b: not a name of a guest; give" -k "$payload" --name a/b
+	refused "--name that is empty" "--name \(empty\): not a name of a guest; give" -k "$payload" --name ""
+	refused "--stats that is empty" "--stats \(empty\): give FILE" -k "$payload" --stats ""
 	refused "--console nowhere" "--console nowhere.*give" -k "$payload" --console nowhere
 	refused "console file in no directory" "--console file:$dir/none/x: No such" -k "$payload" --console "file:$dir/none/x"
 	refused "stats file in no directory" "--stats $dir/none/x: No such" -k "$payload" --stats "$dir/none/x"

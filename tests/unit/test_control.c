@@ -398,20 +398,20 @@ START_TEST(test_names)
 	char name[CONTROL_NAME_MAX + 2];
 
 	for (size_t i = 0; i < sizeof(good) / sizeof(good[0]); i++)
-		ck_assert_int_eq(control_check_name(good[i]), 0);
+		ck_assert_int_eq(control_check_name("", good[i]), 0);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		rig_capture_start(&capture);
-		ck_assert_int_eq(control_check_name(bad[i]), -EINVAL);
+		ck_assert_int_eq(control_check_name("", bad[i]), -EINVAL);
 		rig_capture_end(&capture);
 		rig_expect_line(&capture, "not a name", "letters");
 	}
 	memset(name, 'a', sizeof(name));
 	name[CONTROL_NAME_MAX] = 0;
-	ck_assert_int_eq(control_check_name(name), 0);
+	ck_assert_int_eq(control_check_name("", name), 0);
 	name[CONTROL_NAME_MAX] = 'a';
 	name[CONTROL_NAME_MAX + 1] = 0;
 	rig_capture_start(&capture);
-	ck_assert_int_eq(control_check_name(name), -EINVAL);
+	ck_assert_int_eq(control_check_name("", name), -EINVAL);
 	rig_capture_end(&capture);
 	remove_runtime();
 }
