@@ -309,19 +309,28 @@ static int create_end_by_signal(const struct create *c)
 
 static int create_set_size(struct create *c, const char *text)
 {
-	if (!parse_size(text, &c->size) || !c->size || c->size % SECTOR ||
-	    c->size > ~0ull >> 1) {
-		log_error("create: size %s: not a multiple of 512 bytes; write it like 512M or 8G",
-			  text);
-		return -EINVAL;
-	}
-	return 0;
+	const char *why = NULL;
+
+	if (!parse_size(text, &c->size) || c->size > ~0ull >> 1)
+		why = "not a size";
+	else if (!c->size || c->size % SECTOR)
+		why = "not a multiple of 512 bytes";
+	if (!why)
+		return 0;
+	log_error("create: size %s: %s; write it like 512M or 8G",
+		  log_word(text), why);
+	return -EINVAL;
 }
 
 static int create_check(const struct create *c)
 {
 	if (!c->path || !*c->path) {
 		log_error("create: no path; give a file and its size, as in lkvm create disk.img 8G");
+		return -EINVAL;
+	}
+	if (!strncmp(c->path, "null:", 5)) {
+		log_error("create %s: such a disk needs no file; give it to lkvm run --disk as it is",
+			  c->path);
 		return -EINVAL;
 	}
 	if (!c->size) {

@@ -70,9 +70,14 @@ create_makes() {
 create_refuses() {
 	local file=$dir/new.img size free
 
-	for size in 0 1000 513 12Q nonsense -5M " 1M" 8388608T 99999999999999999999; do
-		not_made "size '$size'" "size $size: .*like 512M" "$file" -- "$size"
+	for size in 12Q nonsense -5M " 1M" 8GB 8388608T 99999999999999999999; do
+		not_made "size '$size'" "size $size: not a size; write it like 512M" "$file" -- "$size"
 	done
+	for size in 0 1000 513; do
+		not_made "size '$size'" "size $size: not a multiple of 512 bytes; write it like 512M" "$file" -- "$size"
+	done
+	not_made "empty size" "size \(empty\): not a size" "$file" ""
+	not_made "null disk" "create null:1G: .* no file; give it to lkvm run --disk" null:1G 1M
 	not_made "no size" "create $file: no size; give" "$file"
 	not_made "empty path" "create: no path; give" "" 1M
 	not_made "argument too many" "superfluous.*--help" "$file" 1M superfluous
