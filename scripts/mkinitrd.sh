@@ -91,12 +91,14 @@ locate() {
 put() {
 	locate "$2"
 	[ -L "$place" ] || [ ! -d "$place" ] || die "$2: is a directory in the initrd; give the name of a file"
-	mkdir -p "${place%/*}" && cp -LT --preserve=mode --remove-destination "$1" "$place" ||
-		die "cannot copy $1 to $2"
+	why=$({ mkdir -p "${place%/*}" && cp -LT --preserve=mode --remove-destination "$1" "$place"; } 2>&1) ||
+		die "cannot copy $1 to $2: ${why##*: }; is there space in ${TMPDIR:-/tmp}?"
 }
 has_file() {
 	[ ! -d "$2" ] || die "$1 $2: is a directory; --tree adds all that is in one"
-	[ -f "$2" ] || [ -c "$2" ] || die "$1 $2: no such file"
+	[ -e "$2" ] || die "$1 $2: no such file; check the path"
+	[ -f "$2" ] || [ -c "$2" ] || die "$1 $2: is neither a file nor a character device; give one"
+	[ -r "$2" ] || die "$1 $2: Permission denied; make it readable for you, or copy it"
 }
 
 # Sets $base and $version of a kernel's modules, base/lib/modules/version.
@@ -208,21 +210,34 @@ add_file() {
 }
 
 add_tree() {
-	[ -d "$1" ] || die "--tree $1: no such directory"
-	cp -a --remove-destination "$1/." "$root/" || die "--tree $1: cannot copy all of it"
+	[ -d "$1" ] || die "--tree $1: no such directory; check the path"
+	why=$(cp -a --remove-destination "$1/." "$root/" 2>&1) ||
+		die "--tree $1: cannot copy all of it: ${why##*: }; is all of it readable, and space in ${TMPDIR:-/tmp}?"
 	[ ! -L "$root/modules.list" ] || die "--tree $1: its modules.list is a link; leave it out"
+}
+
+# A slip of the hand shall not cost a disk: only an earlier archive is overwritten.
+is_archive() {
+	[ "$(head -c 6 "$1" 2> /dev/null | tr -d '\000')" = 070701 ] ||
+		[ "$(head -c 2 "$1" 2> /dev/null | LC_ALL=C tr -dc '\037\213' | wc -c)" -eq 2 ]
+}
+check_output() {
+	[ ! -d "$1" ] || die "--output $1: is a directory; give the name of a file in it"
+	[ ! -b "$1" ] || die "--output $1: is a block device; give the name of a file"
+	[ ! -f "$1" ] || [ ! -s "$1" ] || is_archive "$1" ||
+		die "--output $1: there is a file of another kind; give a new name, or remove it"
 }
 
 # --- the command line ------------------------------------------------------
 
 # An option that waits for its word, or for more of them.
-option='' output='' directory='' root='' waits=''
+option='' output='' directory='' root='' waits='' content=''
 take() {
 	case $option in
 	output|directory) [ -n "$1" ] || die "--$option: its value is empty; give a name" ;;
 	esac
 	case $option in
-	output)    output=$1 option=none ;;
+	output)    check_output "$1"; output=$1 option=none ;;
 	directory) directory=$1 option=none ;;
 	init)      has_file --init "$1"; put "$1" init; chmod 755 "$root/init"; option=none ;;
 	kernel)    find_kernel "$1"; option=module ;;
@@ -248,13 +263,13 @@ next_option() {
 	case $1 in
 	-h|--help)   usage; exit 0 ;;
 	-o|--output) option=output ;;
-	--modules)   option=kernel ;;
-	--program|--file|--tree|--init|--busybox|--directory) option=${1#--} ;;
+	--directory) option=directory ;;
+	--modules)   option=kernel content=yes ;;
+	--program|--file|--tree|--init|--busybox) option=${1#--} content=yes ;;
 	*)           die "unknown option $1; see lkvm mkinitrd --help" ;;
 	esac
 }
 
-[ $# -gt 0 ] || die "nothing to put into it; see lkvm mkinitrd --help"
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 trap 'exit 125' INT TERM HUP
@@ -270,6 +285,7 @@ for arg; do
 	esac
 done
 finish_option
+[ -n "$content" ] || die "nothing to put into it; see lkvm mkinitrd --help"
 check_interpreters
 
 # --- the archive -----------------------------------------------------------
@@ -281,8 +297,7 @@ if [ -n "$directory" ]; then
 	exit 0
 fi
 needs cpio cpio
-output=${output:-initrd.cpio}
-[ ! -d "$output" ] || die "--output $output: is a directory; give the name of a file in it"
+[ -n "$output" ] || { output=initrd.cpio; check_output "$output"; }
 pack() { (cd "$root" && find . -mindepth 1 | cpio --quiet -o -H newc -R 0:0); }
 { pack > "$tmp/archive" && case $output in
 *.gz) gzip -1 "$tmp/archive" && mv "$tmp/archive.gz" "$tmp/archive" ;;

@@ -20,12 +20,52 @@ mkinitrd_full() {
 			status=\$?; [ ! -e $here/full/x ] || echo 'half of it is there'; exit \$status; }"
 }
 
+# What may not be read: one line, whose file it is.
+mkinitrd_unreadable() {
+	local secret=$here/secret mortal=()
+
+	[ "$(id -u)" -ne 0 ] || mortal=(setpriv --bounding-set=-dac_override,-dac_read_search)
+	mkdir -p "$secret"
+	echo secret >"$secret/file"
+	chmod 0 "$secret/file"
+	if wanted "mkinitrd refused: unreadable file"; then
+		refused_by "mkinitrd: --file $secret/file: Permission denied; make it readable" \
+			"${mortal[@]}" "$lkvm" mkinitrd -o "$here/x" --file "$secret/file:/a"
+	fi
+	if wanted "mkinitrd refused: tree with an unreadable file"; then
+		refused_by "mkinitrd: --tree $secret: cannot copy all of it: Permission denied; is .* readable" \
+			"${mortal[@]}" "$lkvm" mkinitrd -o "$here/x" --tree "$secret"
+	fi
+	chmod 600 "$secret/file"
+}
+
+# A slip of the hand: only an archive, or what is empty, is overwritten.
+mkinitrd_spares() {
+	local other=$here/disk.img node
+
+	echo precious >"$other"
+	mkinitrd_refused "output of another kind" "--output $other: there is a file of another kind; give" -o "$other" --program sh
+	[ "$(cat "$other")" = precious ] || fails "$other has changed"
+	node=$(find /dev -maxdepth 1 -type b | head -n 1)
+	[ -z "$node" ] || mkinitrd_refused "output a block device" "--output $node: is a block device; give" -o "$node" --program nosuch
+	if wanted "mkinitrd: earlier archives are overwritten"; then
+		: >"$other"
+		if "$lkvm" mkinitrd -o "$other" --program sh && "$lkvm" mkinitrd -o "$other" --program sh &&
+			"$lkvm" mkinitrd -o "$here/x.gz" --program sh && "$lkvm" mkinitrd -o "$here/x.gz" --program sh; then
+			pass
+		else
+			fails "refused"
+		fi
+	fi
+}
+
 mkinitrd_wrong() {
 	local here=$dir/mkinitrd tool
 
 	rm -rf "$here"
 	mkdir -p "$here/two/lib/modules/a" "$here/two/lib/modules/b" "$here/odd/kernel"
 	mkinitrd_refused "nothing" "nothing to put into it; see lkvm mkinitrd --help"
+	mkinitrd_refused "nothing but an output" "nothing to put into it; see lkvm mkinitrd --help" -o "$here/x"
 	mkinitrd_refused "unknown option" "unknown option --frob; see" --frob
 	mkinitrd_refused "stray word" "unexpected argument word; see" -o x.cpio word
 	mkinitrd_refused "value missing" "a value is missing behind --program; see" --program
@@ -33,10 +73,10 @@ mkinitrd_wrong() {
 	mkinitrd_refused "two kernels" "--modules $here/two: it has several kernels; give one of them: .*/a .*/b" --modules "$here/two"
 	mkinitrd_refused "odd kernel" "--modules $here/odd: .*as modprobe wants it" --modules "$here/odd"
 	mkinitrd_refused "no program" "--program nosuch: not found in .PATH; give its path" --program nosuch
-	mkinitrd_refused "no file" "--program ./nosuch: no such file" --program ./nosuch
+	mkinitrd_refused "no file" "--program ./nosuch: no such file; check" --program ./nosuch
 	mkinitrd_refused "no executable" "--program /etc/passwd: cannot be executed; .*chmod" --program /etc/passwd
 	mkinitrd_refused "file without destination" "--file a: give SOURCE:DESTINATION" --file a
-	mkinitrd_refused "missing file" "--file /nosuch: no such file" --file /nosuch:/a
+	mkinitrd_refused "missing file" "--file /nosuch: no such file; check" --file /nosuch:/a
 	mkinitrd_refused "directory as file" "--file /etc: is a directory; --tree adds" --file /etc:/etc
 	printf '#! /nosuch/bin/interpreter -x\n' >"$here/script"
 	chmod +x "$here/script"
@@ -45,7 +85,13 @@ mkinitrd_wrong() {
 	printf '#!/bin/sh\nexit 1\n' >"$here/tools/cpio"
 	chmod +x "$here/tools/cpio"
 	PATH=$(realpath "$here/tools"):$PATH mkinitrd_refused "failing cpio" "cpio or gzip failed: is there space" -o "$here/x.gz" --program sh
-	mkinitrd_refused "missing tree" "--tree /nosuch: no such directory" --tree /nosuch
+	mkinitrd_refused "missing tree" "--tree /nosuch: no such directory; check" --tree /nosuch
+	mkinitrd_refused "no init" "--init /nosuch: no such file; check" --init /nosuch
+	rm -f "$here/fifo"
+	mkfifo "$here/fifo"
+	mkinitrd_refused "pipe as file" "--file $here/fifo: is neither a file nor a character device; give" --file "$here/fifo:/a"
+	mkinitrd_unreadable
+	mkinitrd_spares
 	mkinitrd_refused "output nowhere" "--output /nosuch/x: cannot be written: No such file or directory; give" -o /nosuch/x --program sh
 	mkdir -p "$here/d.out"
 	mkinitrd_refused "output a directory" "--output $here/d.out: is a directory; give" -o "$here/d.out" --program sh
