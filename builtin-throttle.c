@@ -27,6 +27,11 @@ static int add_limit(json_t *fields, char *word)
 
 	if (!value || !value[1] || !is_key(word, (size_t)(value - word))) {
 		log_error("throttle: %s: give KEY=VALUE with a key of iops, iops-burst, bps, bps-burst",
+			  log_word(word));
+		return -EINVAL;
+	}
+	if (strchr(value, ',')) {	/* as --disk has them */
+		log_error("throttle: %s: there is a comma; give each KEY=VALUE as a word of its own",
 			  word);
 		return -EINVAL;
 	}

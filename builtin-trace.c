@@ -238,7 +238,8 @@ static int trace_set_queue(void *ctx, const char *text)
 	c->one_queue = true;
 	if (!parse_number(text, 0, QUEUE_MAX, &c->queue))
 		return 0;
-	log_error("trace: --queue %s: not a number; the first queue is 0", text);
+	log_error("trace: --queue %s: not a number; the first queue is 0",
+		  log_word(text));
 	return -EINVAL;
 }
 
@@ -249,7 +250,7 @@ static int trace_set_time(const char *option, const char *text, u64 min, u64 *us
 	    *us >= min && *us <= TIME_MAX)
 		return 0;
 	log_error("trace: %s %s: not a time in microseconds from %llu to %llu",
-		  option, text, (unsigned long long)min, TIME_MAX);
+		  option, log_word(text), (unsigned long long)min, TIME_MAX);
 	return -EINVAL;
 }
 

@@ -6,6 +6,7 @@
 #include "control_requests.h"
 #include "disk/disk.h"
 #include "drive.h"
+#include "log.h"
 #include "options.h"
 #include "run.h"
 #include "virtio/limit.h"
@@ -24,7 +25,8 @@ static void unknown_disk(struct control_call *call, const char *name)
 	for (unsigned int i = 0; i < run->ndrives && len < sizeof(known); i++)
 		len += (size_t)snprintf(known + len, sizeof(known) - len, " %s",
 					run->drives[i].name);
-	control_refuse(call, "no such disk: %.64s; there are:%s", name, known);
+	control_refuse(call, "no such disk: %.64s; there are:%s",
+		       log_word(name), known);
 }
 
 /* The drive that "disk" names; NULL: refused. */
@@ -68,7 +70,7 @@ static bool call_size(struct control_call *call, const char *key, u64 max,
 	if (ok && *size <= max)
 		return true;
 	control_refuse(call, "%s %.64s: not a size or number up to %llu; write it like 1000, 512K, 100M or 2G",
-		       key, text ? text : "", (unsigned long long)max);
+		       key, text ? log_word(text) : "", (unsigned long long)max);
 	return false;
 }
 
@@ -242,7 +244,7 @@ void control_set_poll(struct control_call *call)
 	}
 	if (!text || drive_set_poll(d, text))
 		control_refuse(call, "poll %.64s: give " DRIVE_POLL_CHOICES ", microseconds from 1 to %d",
-			       text ? text : "(none)", DRIVE_POLL_US_MAX);
+			       text ? log_word(text) : "(none)", DRIVE_POLL_US_MAX);
 	else
 		call->result = json_object();
 }

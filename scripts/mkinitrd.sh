@@ -231,10 +231,11 @@ check_output() {
 # --- the command line ------------------------------------------------------
 
 # An option that waits for its word, or for more of them.
-option='' output='' directory='' root='' waits='' content=''
+option='' named='' output='' directory='' root='' waits='' content=''
 take() {
 	case $option in
-	output|directory) [ -n "$1" ] || die "--$option: its value is empty; give a name" ;;
+	''|none) ;;
+	*) [ -n "$1" ] || die "$named: its value is empty; give a name" ;;
 	esac
 	case $option in
 	output)    check_output "$1"; output=$1 option=none ;;
@@ -246,7 +247,7 @@ take() {
 	file)      add_file "$1" ;;
 	tree)      add_tree "$1" ;;
 	busybox)   add_busybox "$1"; option=none ;;
-	*)         die "unexpected argument $1; see lkvm mkinitrd --help" ;;
+	*)         die "unexpected argument ${1:-(empty)}; see lkvm mkinitrd --help" ;;
 	esac
 	waits=''
 }
@@ -259,10 +260,10 @@ finish_option() {
 }
 next_option() {
 	finish_option
-	waits=$1
+	waits=$1 named=$1
 	case $1 in
 	-h|--help)   usage; exit 0 ;;
-	-o|--output) option=output ;;
+	-o|--output) option=output named=--output ;;
 	--directory) option=directory ;;
 	--modules)   option=kernel content=yes ;;
 	--program|--file|--tree|--init|--busybox) option=${1#--} content=yes ;;
@@ -279,6 +280,7 @@ mkdir "$root"
 make_tree
 for arg; do
 	case $arg in
+	--help=*) die "$arg: --help takes no value" ;;
 	--*=*) next_option "${arg%%=*}"; take "${arg#*=}" ;;
 	-?*)   next_option "$arg" ;;
 	*)     take "$arg" ;;

@@ -61,6 +61,8 @@ refuses "unknown option -9; see lkvm stop --help" stop -9 web
 refuses "unknown option -9 in -f9; see lkvm stop --help" stop -f9 web
 refuses "unexpected argument \(empty\)" list ""
 refuses "trace \(empty\): no file; give one" trace ""
+refuses "--queue \(empty\): not a number" trace x --queue=
+refuses "--from \(empty\): not a time" trace x --from=
 refuses "--svg \(empty\): give FILE" topology --svg ""
 refuses "--timeout \(empty\): not a number from 1" stop web --timeout=
 refuses "--interval \(empty\): not a number from 1" stat web -i ""

@@ -150,6 +150,11 @@ control_wrong() {
 	declines "throttle: iops: give KEY=VALUE with a key of iops" throttle web vda iops
 	declines "throttle: iopz=7: give KEY=VALUE" throttle web vda iopz=7
 	declines "throttle: request=3: give KEY=VALUE" throttle web vda request=3
+	declines "throttle: (empty): give KEY=VALUE" throttle web vda ""
+	declines "throttle: iops=5,bps=3: there is a comma; give each KEY=VALUE as a word of its own" throttle web vda iops=5,bps=3
+	declines "size (empty): not a size" resize web vda ""
+	declines "no such disk: (empty); there are: vda" resize web "" 1G
+	declines "poll (empty): give off" set-poll web vda ""
 	declines "throttle: iops: given twice" throttle web vda iops=1 iops=2
 	declines "^lkvm: web: iops-burst: there is no limit; give iops=, too" throttle web vda iops-burst=5
 	declines "^lkvm: web: bps-burst: there is no limit" throttle web vda bps=0 bps-burst=5

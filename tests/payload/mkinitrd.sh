@@ -98,6 +98,10 @@ mkinitrd_wrong() {
 	[ -z "$(ls "$here/d.out")" ] || fails "$here/d.out has got a file"
 	mkinitrd_refused "empty output" "--output: its value is empty; give" --program sh -o ""
 	mkinitrd_refused "empty output, by =" "--output: its value is empty; give" --program sh --output=
+	mkinitrd_refused "empty program" "--program: its value is empty; give" --program ""
+	mkinitrd_refused "empty kernel" "--modules: its value is empty; give" --modules=
+	mkinitrd_refused "empty word" "unexpected argument \(empty\); see" -o x ""
+	mkinitrd_refused "help with a value" "--help=1: --help takes no value" --help=1
 	mkinitrd_refused "empty directory" "--directory: its value is empty; give" --program sh --directory=
 	mkinitrd_full
 	# ppc64 in place of x86-64
