@@ -262,7 +262,7 @@ next_option() {
 	finish_option
 	waits=$1 named=$1
 	case $1 in
-	-h|--help)   usage; exit 0 ;;
+	-h|--help)   usage || exit 125; exit 0 ;;
 	-o|--output) option=output named=--output ;;
 	--directory) option=directory ;;
 	--modules)   option=kernel content=yes ;;

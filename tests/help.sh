@@ -97,7 +97,9 @@ done < <(sed 's/\\-/-/g' README.md docs/*.1 | grep -oE '^ *lkvm run .*vmlinuz.*'
 [ "$examples" -ge 3 ] || complain "examples: only $examples are found"
 
 if [ -w /dev/full ]; then
-	"$lkvm" run --help > /dev/full 2> "$dir/err"
-	[ $? -eq 125 ] && grep -q 'No space left' "$dir/err" || complain "help to a full disk passes for success"
+	for command in run mkinitrd; do
+		"$lkvm" $command --help > /dev/full 2> "$dir/err"
+		[ $? -eq 125 ] && grep -q 'No space left' "$dir/err" || complain "$command: help to a full disk passes for success"
+	done
 fi
 exit $bad

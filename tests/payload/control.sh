@@ -405,6 +405,7 @@ control_stat() {
 	done <"$dir/keys"
 	[ "$(wc -l <"$dir/keys")" -gt 30 ] || wrong+=" hardly any counters."
 	grep -qx 'lkvm_disk_queue_reads_total{guest="web",disk="vda",queue="0"} 123' "$said" || wrong+=" not 123 reads."
+	! command -v promtool >/dev/null || promtool check metrics <"$said" >/dev/null 2>&1 || wrong+=" promtool does not take them."
 	wrong+=$(same "metrics with help twice" "" "$(grep '^# HELP' "$said" | cut -d' ' -f3 | sort | uniq -d)")
 	ctl 0 stat web
 	wrong+=$(same "lines" "DISK vda vda vda" "$(awk '{ print $1 }' "$said" | xargs)")
