@@ -113,11 +113,11 @@ control_list_refused() {
 	kill "${clients[@]}" 2>/dev/null || true
 	wait "${clients[@]}" 2>/dev/null || true
 	until_field 'map(select(.name == "web"))[0].state == "running"' list --json
-	kill -STOP "$pid"
+	kill -STOP "$pid" 2>/dev/null || wrong+=" it has ended: $(head -n 1 "$err")."
 	"$lkvm" list --json >"$said" &
 	lister=$!
 	sleep 0.4
-	kill -KILL "$pid"
+	kill -KILL "$pid" 2>/dev/null || true
 	wait "$pid" 2>/dev/null || true
 	wait "$lister" || wrong+=" list: status $?."
 	field 'map(select(.name == "web")) | length' 0
