@@ -104,8 +104,9 @@ fi
 for page in tutorial hacking; do
 	rm -rf "$dir/work"
 	mkdir "$dir/work"
-	# It looks like the top of the source, but what is made stays here.
-	ln -s "$top"/* "$dir/work/"
+	# It looks like the top of the source, but what is made stays here, and a user's own
+	# disk.img is no part of it.
+	for name in $(git ls-files | cut -d / -f 1 | sort -u) build; do ln -s "$top/$name" "$dir/work/"; done
 	if [ -n "$guests" ]; then
 		cp $payload "$dir/work/vmlinuz"
 		truncate -s 4096 "$dir/work/initrd.img"

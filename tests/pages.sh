@@ -184,9 +184,11 @@ furnish() {
 
 	rm -rf "$work"
 	mkdir -p "$work" "$work/arch/x86/boot" "$work/root/xfstests/results" "$work/DIR" "$XDG_RUNTIME_DIR" "$HOME"
-	ln -s "$top"/* "$work/"
+	# The source alone: a user may have a disk.img of his own beside it.
+	for name in $(git ls-files | cut -d / -f 1 | sort -u) build; do ln -s "$top/$name" "$work/"; done
 	for name in vmlinuz vmlinux arch/x86/boot/bzImage; do cp "$payload" "$work/$name"; done
-	for name in initrd initrd.img initrd.cpio fio.cpio gate.cpio; do truncate -s 4096 "$work/$name"; done
+	# An archive of nothing: mkinitrd overwrites no other file.
+	for name in initrd initrd.img initrd.cpio fio.cpio gate.cpio; do cpio --quiet -o -H newc < /dev/null > "$work/$name"; done
 	echo "[job]" > "$work/job.fio"
 	echo "1 test" > "$work/root/xfstests/results/check.log"
 	grep -q "create disk.img" "$dir/items"/* || truncate -s 16M "$work/disk.img"
