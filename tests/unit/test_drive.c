@@ -246,7 +246,7 @@ START_TEST(test_refused)
 	parse_refused("x,iops=10000001", "iops 10000001", "0 to 10000000");
 	parse_refused("x,iops-burst=5", "iops-burst 5", "give iops=");
 	parse_refused("x,bps=fast", "bps fast", "100M");
-	parse_refused("x,bps=101G", "bps 101G", "107374182400");
+	parse_refused("x,bps=101G", "bps 101G", "100G");
 	parse_refused("x,bps-burst=1M", "bps-burst 1048576", "give bps=");
 	parse_refused("x,rerror=enospc", "rerror enospc", "report|stop|ignore");
 	parse_refused("x,werror=panic", "werror panic",
