@@ -140,7 +140,8 @@ add_module() {
 		*.zst) needs zstd zstd; zstd -qdc "$file" ;;
 		*.gz)  gzip -dc "$file" ;;
 		*)     cat "$file" ;;
-		esac > "$tmp/module"
+		esac > "$tmp/module" ||
+			die "--modules: cannot unpack $file; is it there and whole, and space in ${TMPDIR:-/tmp}?"
 		put "$tmp/module" "modules/$name"
 		echo "$name" >> "$root/modules.list"
 	done < "$tmp/files"
@@ -202,7 +203,7 @@ add_busybox() {
 
 add_file() {
 	case $1 in
-	*:/*) ;;
+	?*:/*) ;;
 	*)    die "--file $1: give SOURCE:DESTINATION, the destination from / on" ;;
 	esac
 	has_file --file "${1%:/*}"
@@ -217,10 +218,7 @@ add_tree() {
 }
 
 # A slip of the hand shall not cost a disk: only an earlier archive is overwritten.
-is_archive() {
-	[ "$(head -c 6 "$1" 2> /dev/null | tr -d '\000')" = 070701 ] ||
-		[ "$(head -c 2 "$1" 2> /dev/null | LC_ALL=C tr -dc '\037\213' | wc -c)" -eq 2 ]
-}
+is_archive() { [ "$(gzip -dcf "$1" 2> /dev/null | head -c 6 | tr -d '\000')" = 070701 ]; }
 check_output() {
 	[ ! -d "$1" ] || die "--output $1: is a directory; give the name of a file in it"
 	[ ! -b "$1" ] || die "--output $1: is a block device; give the name of a file"
@@ -271,8 +269,9 @@ next_option() {
 	esac
 }
 
-tmp=$(mktemp -d)
-trap 'rm -rf "$tmp"' EXIT
+tmp=$(mktemp -d 2> /dev/null) || die "cannot make a directory in ${TMPDIR:-/tmp}; is it there, with space, and yours to write?"
+# A tool that fails unforeseen has said why.
+trap 'status=$?; rm -rf "$tmp"; [ $status -eq 0 ] || exit 125' EXIT
 trap 'exit 125' INT TERM HUP
 root=$tmp/root
 mkdir "$root"
@@ -282,6 +281,7 @@ for arg; do
 	case $arg in
 	--help=*) die "$arg: --help takes no value" ;;
 	--*=*) next_option "${arg%%=*}"; take "${arg#*=}" ;;
+	-o?*)  next_option -o; take "${arg#-o}" ;;
 	-?*)   next_option "$arg" ;;
 	*)     take "$arg" ;;
 	esac
