@@ -73,7 +73,6 @@ static int wait_for(pid_t pid)
 	sigemptyset(&ends);
 	sigaddset(&ends, SIGCHLD);
 	sigprocmask(SIG_BLOCK, &ends, NULL);
-	report(EXIT_REPORT_LISTENS, 0);
 	for (;;) {
 		while ((got = waitpid(-1, &status, WNOHANG)) > 0)
 			if (got == pid)
@@ -99,6 +98,8 @@ int main(void)
 	root_enter(&orders);
 	console_set(&orders);
 	report_open();
+	/* Before the command can say anything; what comes meanwhile is seen later. */
+	report(EXIT_REPORT_LISTENS, 0);
 	status = wait_for(start_command(&orders));
 	console_drain();
 	root_leave();

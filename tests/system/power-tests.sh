@@ -165,6 +165,19 @@ test_command_ends() {
 	in_guest 127 -- sh -c 'echo c > /proc/sysrq-trigger; sleep 1000'
 	told 'the guest kernel panicked'
 }
+test_command_stop() {
+	# shellcheck disable=SC2016 # the guest's shell
+	(in_guest 9 --name stopped -- sh -c 'trap "echo told; exit 9" TERM; echo running; while :; do sleep 1; done') &
+	pid=$!
+	for _ in $(seq $((limit * 5))); do
+		sleep 0.2
+		! grep -qs '^running' "$log" || break
+		kill -0 "$pid" 2> /dev/null || break
+	done
+	"$lkvm" stop stopped > "$log.stop" 2>&1 || fail "stop: $? $(cat "$log.stop")"
+	wait "$pid" || fail "see above"
+	check "$(cat "$log")" = "$(printf 'running\ntold')"
+}
 test_command_root() {
 	cp "$dir/command.img" /scratch/root.img
 	before=$(sum /scratch/root.img)
