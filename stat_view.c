@@ -100,20 +100,23 @@ double stat_percentile(const struct stat_sum *sum, double share)
 	return 0;
 }
 
-/* Of few MB/s a tenth would be some percent. */
-static int mb_decimals(double mb)
+/* So many digits behind the point that few are not rounded by some percent. */
+static int decimals(double value, int of_many)
 {
-	return mb < 10 ? 3 : 1;
+	if (!(value > 0) || value >= 100)
+		return of_many;
+	return value < 10 ? of_many + 2 : of_many + 1;
 }
 
 static void print_line(FILE *out, const char *disk, const char *queue,
 		       const struct stat_sum *s, double ns)
 {
 	double seconds = ns / NS_PER_S;
+	double iops = s->requests / seconds;
 	double mb = s->bytes / seconds / BYTES_PER_MB;
 
-	fprintf(out, "%-5s %5s %10.0f %9.*f %10.1f %9.1f %9.1f %9.0f %9.0f %6.1f\n",
-		disk, queue, s->requests / seconds, mb_decimals(mb), mb,
+	fprintf(out, "%-5s %5s %10.*f %9.*f %10.1f %9.1f %9.1f %9.0f %9.0f %6.1f\n",
+		disk, queue, decimals(iops, 0), iops, decimals(mb, 1), mb,
 		s->submits > 0 ? s->submitted / s->submits : 0,
 		stat_percentile(s, 0.5) / NS_PER_US,
 		stat_percentile(s, 0.99) / NS_PER_US, s->kicks / seconds,

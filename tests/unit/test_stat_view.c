@@ -149,6 +149,20 @@ START_TEST(test_table)
 }
 END_TEST
 
+/* Few requests a second are not rounded by some percent, none are a plain 0. */
+START_TEST(test_few)
+{
+	char *text;
+
+	json_object_set_new(to, "time_ns", json_integer(41000000000));
+	text = table(from, to);
+	ck_assert_ptr_nonnull(strstr(text, " 12.5 "));
+	ck_assert_ptr_nonnull(strstr(text, " 0.020 "));
+	ck_assert_ptr_nonnull(strstr(text, "  0       0.0 "));
+	free(text);
+}
+END_TEST
+
 /* The same sample twice, and none at all: no division by nothing. */
 START_TEST(test_nothing)
 {
@@ -211,6 +225,7 @@ int main(void)
 	tcase_add_test(tc, test_sums);
 	tcase_add_test(tc, test_percentiles);
 	tcase_add_test(tc, test_table);
+	tcase_add_test(tc, test_few);
 	tcase_add_test(tc, test_nothing);
 	tcase_add_test(tc, test_prometheus);
 	suite_add_tcase(suite, tc);
