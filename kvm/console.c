@@ -44,6 +44,7 @@ struct console {
 	int pty_fd;		/* other end, kept open: no hang-up without users */
 	unsigned int matched;	/* bytes of the banner seen in a row */
 	bool panicked;
+	bool lost;		/* output; the user knows */
 	struct feed {
 		bool on;
 		bool wanted;	/* by the guest; any thread */
@@ -427,6 +428,16 @@ static void console_wait_writable(const struct console *con)
 	poll(&p, 1, -1);	/* the vCPU's stop signal ends it */
 }
 
+/* Who reads has gone, or was never there; all else the user wants to know. */
+static void console_lose(struct console *con, int err)
+{
+	if (con->lost || !err || err == EPIPE || err == EAGAIN)
+		return;
+	con->lost = true;
+	log_warn("the guest's console: %s: what it prints is lost; give --console file:PATH with space for it",
+		 strerror(err));
+}
+
 void console_write(struct console *con, const u8 *data, size_t len)
 {
 	console_look_for_panic(con, data, len);
@@ -440,7 +451,8 @@ void console_write(struct console *con, const u8 *data, size_t len)
 		} else if (n < 0 && errno == EAGAIN && !con->own_fds) {
 			console_wait_writable(con);	/* a shared O_NONBLOCK */
 		} else if (n == 0 || errno != EINTR) {
-			return;	/* nobody reads: the guest goes on */
+			console_lose(con, n ? errno : 0);
+			return;	/* the guest goes on */
 		}
 		if (n < 0 && vm_ended(con->vm))
 			return;

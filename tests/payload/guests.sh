@@ -318,6 +318,7 @@ ending_guests() {
 	fi
 	unread_guest "nobody reads stdout: SIGTERM" 143 TERM 3
 	unread_guest "nobody reads stdout: timeout" 124 "" 5 --timeout 2
+	full_console
 	if wanted "no stdin, stdout and stderr"; then
 		: >"$out" >"$err"
 		status=0
@@ -360,6 +361,20 @@ unread_guest() {
 	exec 8>&- 9>&-
 	rm -f "$full" "$keys"
 	if [ "$status" -eq "$expect" ]; then pass; else fails "status $status, not $expect"; fi
+}
+
+# Output that finds no space is told, once.
+full_console() {
+	wanted "a console without space" || return 0
+	status=0
+	"$lkvm" run -k "$payload" --params case=poweroff --timeout 10 </dev/null >/dev/full 2>"$err" || status=$?
+	if [ $status -ne 0 ]; then
+		fails "status $status"
+	elif [ "$(grep -c "console: No space left on device: .* lost; give --console" "$err")" -ne 1 ]; then
+		fails "said: $(cat "$err")"
+	else
+		pass
+	fi
 }
 
 # Ctrl-A X, and the terminal's state before and after it.
