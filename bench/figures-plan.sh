@@ -7,16 +7,21 @@
 # is to be quick; $spinners I/O threads for figure 6, which may never sleep; $affinity how threads are
 # placed; $talk what the tables of the talk are measured for.
 
-# placed SERIAL: the guest of a disk with affinity.  lkvm's own gives a guest no more threads than there
-# are CPUs, so that each setting needs a guest of its own.
+# placed SERIAL [PREFIX]: the guest of a disk with affinity; of that disk alone, if there is a prefix.
+# lkvm's own gives a guest no more threads than there are CPUs, so that each setting needs a guest of its own.
 placed() {
 	case $affinity in
-	taskset) echo placed-taskset ;;
+	taskset) echo "${2-}placed-taskset" ;;
 	*) echo "placed-$affinity-$1" ;;
 	esac
 }
+alone() { placed "$1" "$1-"; }
 
-# SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other.
+# The disk of figure 7 with all there is; figure 6's, if that has as many threads.
+best() { if [ "$spinners" = "$cpus" ]; then echo adaptive; else echo full; fi; }
+
+# SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other, nor has one whose disk
+# is adaptive: lkvm lets it poll longer only if there is a CPU for each thread of the whole guest.
 settings() {
 	local n all="queues=$cpus,iothreads=$cpus" few="queues=$cpus,iothreads=$spinners"
 	for n in $steps; do
@@ -27,13 +32,13 @@ settings() {
 	echo "one plain null queues=1,iothreads=1,poll=off,batch=1"
 	echo "off plain null $few,poll=off"
 	echo "off $(placed off) null $few,poll=off"
-	echo "adaptive plain null $few"
-	echo "adaptive $(placed adaptive) null $few"
+	echo "adaptive adaptive null $few"
+	echo "adaptive $(alone adaptive) null $few"
 	echo "always always null $few,poll=always"
-	echo "always always-$(placed always) null $few,poll=always"
-	echo "full $(placed full) null $all"
+	echo "always $(alone always) null $few,poll=always"
+	[ "$(best)" = adaptive ] || echo "full $(alone full) null $all"
 	echo "file.base plain file queues=1,iothreads=1,poll=off"
-	echo "file.full $(placed file.full) file $all"
+	echo "file.full $(alone file.full) file $all"
 }
 
 # loads_of FIGURE SERIES RIVAL RW [LOAD...]: points at depth 32
@@ -44,7 +49,8 @@ loads_of() {
 
 # FIGURE SERIES RIVAL RW JOBS DEPTH KIND: a point; the same measurement may be in several.
 points() {
-	local n rw device base jobs rival name
+	local n rw device base jobs rival name full
+	full=$(alone "$(best)")/$(best)
 	for n in $steps; do loads_of 4 "${n}_queues" "plain/q$n" randread; done
 	for n in $steps; do loads_of 5 "${n}_threads" "$(placed "t$n")/t$n" randread; done
 	while read -r name rival; do
@@ -53,14 +59,14 @@ points() {
 	done <<- END
 		exits plain/off
 		exits+affinity $(placed off)/off
-		adaptive plain/adaptive
-		adaptive+affinity $(placed adaptive)/adaptive
+		adaptive adaptive/adaptive
+		adaptive+affinity $(alone adaptive)/adaptive
 		always always/always
-		always+affinity always-$(placed always)/always
+		always+affinity $(alone always)/always
 	END
 	for device in null file; do
-		base=plain/q1 rival=$(placed full)/full n=7
-		[ $device = null ] || base=plain/file.base rival=$(placed file.full)/file.full n=8
+		base=plain/q1 rival=$full n=7
+		[ $device = null ] || base=plain/file.base rival=$(alone file.full)/file.full n=8
 		for rw in randread randwrite; do
 			jobs=$most
 			[ $device$rw != nullrandread ] || jobs=$loads
@@ -69,7 +75,7 @@ points() {
 			loads_of $n lkvm "$rival" $rw "$jobs"
 		done
 	done
-	for rival in bare/null plain/q1 "$(placed full)/full"; do
+	for rival in bare/null plain/q1 "$full"; do
 		echo "insn $rival $rival randread 2 32 insn"
 	done
 	for rw in $talk; do

@@ -78,7 +78,7 @@ function heading() {
 	print "\nThe paper: Zhang and others, \"High Performance and Scalable Virtual Machine Storage I/O Stack for Multicore"
 	print "Systems\", ICPADS 2017 (POWER8, 20 cores, a guest with 10 vCPUs, runs of 60 s). The talk: Ming Lei, \"Virtio-blk Multi-queue"
 	print "Conversion and QEMU Optimization\", KVM Forum 2014. Set beside are the numbers of their texts; their plots are not read."
-	print "A guest has a disk for each setting, all on the same device, and only one is under load at a time."
+	print "A guest has a disk for each of its settings, all on the same device, and only one is under load at a time."
 	if (machine["host"] != "emulated") return
 	print "\n## What an emulated host can tell\n"
 	print "All " machine["outer"] " CPUs of the host run on " machine["cores"] " real cores, and a VM exit or a wake-up costs about ten times too much beside"

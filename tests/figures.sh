@@ -40,16 +40,27 @@ rings() {
 	done; done
 }
 
-rm -rf $dir
-mkdir -p $dir
-(
+# tables AFFINITY SPINNERS DIR: the plan's, of two vCPUs
+tables() (
 	# shellcheck disable=SC2034 # the plan reads them
-	steps="1 2" loads="1 2" cpus=2 spinners=1 affinity=taskset talk=randread most=''
+	steps="1 2" loads="1 2" cpus=2 spinners=$2 affinity=$1 talk=randread most=''
 	# shellcheck source=bench/figures-plan.sh
 	. bench/figures-plan.sh
-	settings > $dir/disks
-	points > $dir/points
+	mkdir -p "$3"
+	settings > "$3/disks"
+	points > "$3/points"
 )
+
+rm -rf $dir
+tables taskset 1 $dir
+for kind in taskset auto; do for n in 1 2; do
+	tables $kind $n $dir/plan
+	is "$kind, $n I/O threads in figure 6: each disk that polls has a guest of its own" \
+		[ "$(awk '{ disks[$2]++ } !/poll=off/ { polls[$2]; n++ } END { for (g in polls) n -= disks[g]; print n }' $dir/plan/disks)" = 0 ]
+	is "$kind, $n I/O threads in figure 6: each disk has points, and each point a disk" \
+		[ "$(awk '{ print $2 "/" $1 }' $dir/plan/disks | sort)" = "$(awk '$3 !~ /^bare/ { print $3 }' $dir/plan/points | sort -u)" ]
+done; done
+is "as few guests as polling allows" [ "$(tables taskset 2 $dir/plan; awk '{ print $2 }' $dir/plan/disks | sort -u | wc -l)" = 7 ]
 printf '%s\n' model=made-up cores=2 kernel=1 guest_kernel=1 commit=none date=never host=emulated outer=8 vcpus=2 spinners=1 seconds=1 affinity=taskset \
 	figure8="a file" quick=no > $dir/machine
 results 5 > $dir/results
