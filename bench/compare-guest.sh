@@ -7,19 +7,41 @@
 # silent while it lasts, for every character on the console is an exit.  "compare-guest.sh
 # fio DISK RW JOBS DEPTH SECONDS [HOW]" is the same run without a VM, on the host itself.
 
+# spread JOBS: a CPU for each, as far apart as there is room; the second thread of a core only when each
+# core has a job.
+spread() {
+	grep -H . "${SYSFS:-/sys}"/devices/system/cpu/cpu[0-9]*/topology/thread_siblings_list | awk -F '[/:]' -v jobs="$1" '
+		{
+			id = substr($(NF - 3), 4) + 0
+			rank[id] = 0
+			if (id > last) last = id
+			# How many siblings are before it.
+			n = split($NF, range, ",")
+			for (i = 1; i <= n; i++) {
+				split(range[i] "-" range[i], end, "-")
+				for (c = end[1] + 0; c <= end[2] + 0 && c < id; c++) rank[id]++
+			}
+		}
+		END {
+			for (r = 0; cpus < NR; r++) {
+				for (id = 0; id <= last; id++) if (id in rank && rank[id] == r) cpu[cpus++] = id
+				if (r == 0) cores = cpus
+			}
+			for (i = 0; i < jobs && i < cpus; i++) text = text (i ? "," : "") cpu[jobs < cores ? int(i * cores / jobs) : i]
+			print text
+		}'
+}
+
 # What the host's side looks for: "BENCH module" and a line of /proc/modules, if it
 # wants them; "BENCH ready"; then for each run one line of KEY=NUMBER.
 # Terse fields, reads first, writes 41 behind: 6 KiB, 8 IOPS, 30 99th percentile, 40
 # mean; both of the total latency, from submission to completion, in us.
 # HOW, the sixth argument: a number is how many requests a system call submits or waits for
-# (1); "spread", or what bench/figures has behind "bare", each job has a CPU of its own, as
-# far from the others' as there is room.
+# (1); "spread", or what bench/figures has behind "bare", each job has a CPU of its own while
+# there are as many, as far from the others' as there is room.
 measure() {
 	case ${6-} in
-	spread | /*) set -- "$1" "$2" "$3" "$4" "$5" --cpus_allowed_policy=split \
-		--cpus_allowed="$(awk -v jobs="$3" -v cpus="$(nproc)" 'BEGIN {
-			for (i = 0; i < jobs; i++) if (!seen[c = int(i * cpus / jobs)]++) text = text (i ? "," : "") c
-			print text }')" ;;
+	spread | /*) set -- "$1" "$2" "$3" "$4" "$5" --cpus_allowed_policy=split --cpus_allowed="$(spread "$3")" ;;
 	[0-9]*) set -- "$1" "$2" "$3" "$4" "$5" --iodepth_batch="$6" --iodepth_batch_complete_min="$6" ;;
 	esac
 	fio --name=bench --filename="$1" --ioengine=libaio --direct=1 --rw="$2" --bs=4k \

@@ -101,8 +101,8 @@ is "without gnuplot the remedy is told" eval "PATH=$dir/bin bench/figures-plot.s
 sys=$dir/sys/devices/system/cpu
 for n in 0 1 2 3 4 5 6 7; do mkdir -p $sys/cpu$n/topology; echo "$((n % 4)),$((n % 4 + 4))" > $sys/cpu$n/topology/thread_siblings_list; done
 # sizes HOST AFFINITY: the vCPUs and the affinity that bench/figures chooses there
+# shellcheck disable=SC2034,SC2317 # they are for choose_sizes()
 sizes() (
-	# shellcheck disable=SC2034,SC2317 # they are for choose_sizes()
 	host=$1 affinity=$2 outer=8 cpus='' seconds='' quick='' SYSFS=$dir/sys
 	nproc() { echo 8; }
 	can_profile() { false; }
@@ -149,4 +149,13 @@ printf '#!/bin/sh\necho "$@" > %s/fio\n' "$host" > $host/stubs/fio
 chmod +x $host/stubs/fio
 PATH=$PWD/$host/stubs:$PATH busybox sh bench/compare-guest.sh fio /dev/made-up randread 2 32 1 /null > /dev/null
 is "bare metal's jobs have CPUs" grep -q -- ' --cpus_allowed=0[,0-9]*$' $host/fio
+# spread TOP JOBS: the CPUs of the jobs, where sysfs is in TOP
+spread() { SYSFS=$1 PATH=$PWD/$host/stubs:$PATH busybox sh bench/compare-guest.sh fio /dev/made-up randread "$2" 32 1 /null > /dev/null; sed 's/.*cpus_allowed=//' $host/fio; }
+is "four jobs are on four cores" [ "$(spread $dir/sys 4)" = 0,1,2,3 ]
+is "two are far apart" [ "$(spread $dir/sys 2)" = 0,2 ]
+is "five: siblings last" [ "$(spread $dir/sys 5)" = 0,1,2,3,4 ]
+for n in 0 1 2 3 4 5 6 7; do echo "$((n / 2 * 2))-$((n / 2 * 2 + 1))" > $sys/cpu$n/topology/thread_siblings_list; done
+is "siblings that are neighbours" [ "$(spread $dir/sys 4),$(spread $dir/sys 6)" = 0,2,4,6,0,2,4,6,1,3 ]
+for n in 0 1 2 3 4 5 6 7; do echo $n > $sys/cpu$n/topology/thread_siblings_list; done
+is "no siblings" [ "$(spread $dir/sys 3),$(spread $dir/sys 9)" = 0,2,5,0,1,2,3,4,5,6,7 ]
 exit $failed
