@@ -83,6 +83,7 @@ is "five runs are not told as fewer" eval "! grep -qE 'ONLY|not measured' $dir/r
 is "the model: cores" grep -q '^check,4 1_queues randread,2,2,cores,66667,66000,1.01$' $dir/model.csv
 is "the model: one job's loop" grep -q '^check,4 1_queues randread,2,1,[a-zA-Z ]*,[34][0-9]*,40000,' $dir/model.csv
 is "the model: what ends a thread for all queues" grep -q '^scale,one_thread,128,64,I/O threads,' $dir/model.csv
+is "the model: 128 queues, with a vCPU and an I/O thread each" grep -q '^scale,thread_per_queue,256,128,round trip,' $dir/model.csv
 is "the model: two threads on one file" grep -q ',the file shared\|one open file: more for each request,0.020' $dir/model.csv
 results 4 > $dir/results
 bench/figures-report.sh $dir > /dev/null 2>&1
