@@ -16,9 +16,9 @@ command -v gnuplot > /dev/null || { echo "${0##*/}: no gnuplot to draw the plots
 # series FIGURE [RW]: what is measured of it, in the order of the table
 series() { awk -F , -v figure="$1" -v rw="${2-}" '$1 == figure && (rw == "" || $4 == rw) && !seen[$2]++ { print $2 }' "$csv"; }
 
-# "medians of N runs"; less than five are told aloud.
+# runs FIGURE: "medians of N runs"; less than five are told aloud.  All figures if it is empty.
 runs() {
-	awk -F , -v figure="$1" '$1 == figure && (least == "" || $13 < least) { least = $13 }
+	awk -F , -v figure="$1" 'NR > 1 && (figure == "" || $1 == figure) && (least == "" || $13 < least) { least = $13 }
 		END { print (least < 5 ? "ONLY " least + 0 " runs" : "medians and quartiles of " least " runs") }' "$csv"
 }
 
@@ -78,11 +78,14 @@ if ! grep -q '^[4-8],' "$csv"; then
 	echo "${0##*/}: nothing is measured in $dir" >&2
 	exit 1
 fi
+# Of how many runs the instructions are, if any are counted.
+counted() { awk -F , 'NR > 1 && (least == "" || $5 < least) { least = $5 } END { if (least != "") print "; " (least < 5 ? "ONLY " least " runs" : "of " least " runs") }' "$dir/costs.csv"; }
+
 # For gnuplot, the prediction for silicon, if there is one.
 beyond() {
 	grep -q '^scale,' "$dir/model.csv" || return 0
 	cat <<- END
-		set logscale xy 2; set format y '%.0f'; set xlabel 'cores'; set ylabel 'thousand IOPS'; set title 'predicted for silicon'
+		set logscale xy 2; set format y '%.0f'; set xlabel 'cores'; set ylabel 'thousand IOPS'; set title 'predicted for silicon$(counted)'
 		plot for [shape in "one_queue one_thread thread_per_queue"] "< grep '^scale,".shape.",' $dir/model.csv" using 3:(\$6 / 1000) with linespoints pt 7 ps 0.5 title shape
 	END
 }
@@ -105,7 +108,7 @@ plot "< grep '^null,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 
 set title 'a file on tmpfs (and the kernel)'
 plot "< grep '^tmpfs,[0-9]*,1,' $dir/ring.csv" using 2:5:6:7 with yerrorlines pt 7 ps 0.5 title 'tmpfs'
 unset multiplot
-set output '$dir/model-check.svg'; set multiplot layout 1,2 title 'The model beside what was measured, and beyond it'
+set output '$dir/model-check.svg'; set multiplot layout 1,2 title "The model beside what was measured, and beyond it; $(runs '' | sed 's, and quartiles,,')"
 unset logscale; set key below; set logscale xy; set yrange [*:*]; set xlabel 'measured IOPS'; set ylabel 'predicted IOPS'; set title 'all points of figures 4 to 8'
 plot "< grep '^check,' $dir/model.csv" using 7:6 pt 7 ps 0.4 title 'points', x lc rgb 'black' title 'exact', 2 * x lc rgb '#aaaaaa' dt 2 title 'twice, half', x / 2 lc rgb '#aaaaaa' dt 2 notitle
 $(beyond)

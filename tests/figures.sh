@@ -87,7 +87,15 @@ is "the model: 128 queues, with a vCPU and an I/O thread each" grep -q '^scale,t
 is "the model: two threads on one file" grep -q ',the file shared\|one open file: more for each request,0.020' $dir/model.csv
 results 4 > $dir/results
 bench/figures-report.sh $dir > /dev/null 2>&1
-is "four runs are told, in the report and in the plots" [ "$(grep -l 'ONLY 4' $dir/report.md $dir/figure-*.svg $dir/talk-*.svg | wc -l)" = 9 ]
+is "four runs are told, in the report and in the plots" [ "$(grep -l 'ONLY 4' $dir/report.md $dir/figure-*.svg $dir/talk-*.svg $dir/model-check.svg | wc -l)" = 10 ]
+results 5 | grep -v '^insn .* 5 iops' > $dir/results
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "too few counts of instructions are told, too" grep -q 'predicted for silicon; ONLY 4 runs' $dir/model-check.svg
+rm $dir/ring
+rings | grep -v '^.* 5 {' > $dir/ring
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "too few rings, too" grep -q 'ONLY 4 runs' $dir/ring.svg
+rings > $dir/ring
 results 5 | grep -v ' bare/null ' > $dir/results
 bench/figures-report.sh $dir > /dev/null 2>&1
 is "what has no run is told" grep -q '^| not measured | .*7 bare_metal randread 2x32' $dir/report.md
