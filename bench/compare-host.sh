@@ -18,7 +18,7 @@
 # "noisy ..."; either is repeated up to three times.
 # A rival "bare" is fio on this host.  Of a rival GUEST/SERIAL the guest, a line of rivals, has
 # several disks and stays for as long as it is wanted by the next measurement; SERIAL is the disk's.
-# Such a guest's jobs have a vCPU each, as far apart as there is room.  The host's device is
+# Such a guest's jobs have a vCPU each while there are enough, as far apart as there is room.  The host's device is
 # $file for names with "file", else $disk.
 # KIND is speed (IOPS, latency, and what the host counts anyway), calls (system
 # calls, by a tracepoint that disturbs) or insn (instructions, by an emulator that

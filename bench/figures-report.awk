@@ -9,7 +9,7 @@ FNR == 1 { file++ }
 file == 1 { machine[substr($0, 1, index($0, "=") - 1)] = substr($0, index($0, "=") + 1); next }
 FNR == 1 { split("", at); for (i = 1; i <= NF; i++) at[$i] = i; next }
 file == 2 { if ($3 == 1 || $2 == $3) ring[++nring] = $0; next }
-file == 3 { insn[$1, $6] = $7; insn_runs = $5; next }
+file == 3 { if (insn_runs == "" || $5 < insn_runs) insn_runs = $5; next }
 file == 4 { model[++nmodel] = $0; next }
 file == 5 { missing = missing (nmissing++ ? "; " : "") $1 " " $2 " " $4 " " $5 "x" $6; next }
 {
@@ -69,7 +69,7 @@ function heading() {
 	print "\n| | |\n|---|---|"
 	print "| machine | " machine["model"] ", " machine["cores"] " cores, Linux " machine["kernel"] " |"
 	if (machine["host"] == "emulated") print "| host of the guests | emulated (`scripts/emuhost.sh`), " machine["outer"] " CPUs on these " machine["cores"] " cores |"
-	print "| guest | " machine["vcpus"] " vCPUs, Linux " machine["guest_kernel"] "; fio, libaio, direct, 4 KiB; " machine["seconds"] " s for each run; a vCPU for each job |"
+	print "| guest | " machine["vcpus"] " vCPUs, Linux " machine["guest_kernel"] "; fio, libaio, direct, 4 KiB; " machine["seconds"] " s for each run; jobs are spread over the vCPUs, one on each if there are enough |"
 	print "| devices | null_blk; figure 8: " machine["figure8"] " |"
 	print "| affinity | " (machine["affinity"] == "auto" ? "by lkvm, `--affinity auto`" : "by taskset: vCPUs on one half of the CPUs, I/O threads on the other") " |"
 	print "| runs | " (least < 5 ? "**ONLY " least " of each point at the least**" : "at least " least " of each point") ", interleaved, every second round backwards; medians, and quartiles in brackets; " stalls + 0 " runs stalled and were repeated |"
@@ -119,23 +119,37 @@ function without_vm(    i, r) {
 	print "\n| disk | queues | I/O threads | runs | ns (quartiles) |\n|---|---|---|---|---|"
 	for (i = 1; i <= nring; i++) { split(ring[i], r, ","); printf "| %s | %d | %d | %s | %s (%s-%s) |\n", r[1], r[2], r[3], r[4] < 5 ? "ONLY " r[4] : r[4], r[5], r[6], r[7] }
 }
-function modelled(    i, m, n, sum, worst, within) {
+function modelled(    i, m, n, within, worst, silicon, beyond, points) {
 	print "\n## The model\n\n![model](model-check.svg)\n"
 	for (i = 1; i <= nmodel; i++) {
 		split(model[i], m, ",")
+		silicon += m[1] == "cost" && m[2] == "silicon"
+		beyond += m[1] == "scale"
 		if (m[1] != "check") continue
+		points++
+		if (!counts(m[2], m[4])) continue
 		n++
 		within += m[8] > 0.667 && m[8] < 1.5
 		if (worst == "" || dist(m[8]) > worst) { worst = dist(m[8]); at_worst = m[2] ", " m[4] " jobs: " m[8] }
 	}
-	print "Of " n " points " within " are predicted within a factor of 1.5; the worst is " at_worst " ([model.csv](model.csv), [scaling.md](../scaling.md))."
+	print "Of " n " points of guests " within + 0 " are predicted within a factor of 1.5; the worst is " at_worst " ([model.csv](model.csv), [scaling.md](../scaling.md))."
+	print "Not counted: the other " points - n " lines, which are such a point under another name, or bare metal, partly predicted from its own throughput."
 	print "\n| figure, series, load | jobs | first bottleneck | predicted IOPS | measured | ratio |\n|---|---|---|---|---|---|"
 	for (i = 1; i <= nmodel; i++) { split(model[i], m, ","); if (m[1] == "check") printf "| %s | %d | %s | %d | %d | %s |\n", pretty(m[2]), m[4], m[5], m[6], m[7], m[8] }
 	print "\n| what a request costs | | us |\n|---|---|---|"
 	for (i = 1; i <= nmodel; i++) { split(model[i], m, ","); if (m[1] == "cost") printf "| %s | %s | %s |\n", m[2], m[5], m[6] }
-	print "\n\"silicon\": from instructions, " (insn_runs < 5 ? "**ONLY " insn_runs + 0 " runs**" : insn_runs " runs") "; the others from CPU time here."
+	print "\n" (silicon ? "\"silicon\": from instructions, " (insn_runs < 5 ? "**ONLY " insn_runs " runs**" : insn_runs " runs") "; the others" : "All are") " from CPU time here."
+	if (machine["host"] == "emulated") print "Waits are latency less CPU time, at least 0: it is 0 where CPU times exceed the latency, as an emulated host counts them."
+	if (!beyond) { print "No instructions were counted: nothing is predicted for silicon."; return }
+	if (!silicon) print "The prediction below is made of those of \"null randread poll=adaptive\"."
 	print "\n| predicted for silicon | cores | jobs | first bottleneck | IOPS |\n|---|---|---|---|---|"
 	for (i = 1; i <= nmodel; i++) { split(model[i], m, ","); if (m[1] == "scale") printf "| %s | %d | %d | %s | %d |\n", pretty(m[2]), m[3], m[4], m[5], m[6] }
+}
+# Whether a point, "FIGURE SERIES RW", is a guest's, and the first of its name.
+function counts(point, jobs,    p, rival) {
+	split(point, p, " ")
+	rival = get(p[1], p[2], p[3], jobs, "rival")
+	return rival !~ /^bare/ && !seen[rival, p[3], jobs, get(p[1], p[2], p[3], jobs, "depth")]++
 }
 function dist(r) { return r > 1 ? r : r > 0 ? 1 / r : 1e9 }
 

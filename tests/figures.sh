@@ -85,6 +85,16 @@ is "the model: one job's loop" grep -q '^check,4 1_queues randread,2,1,[a-zA-Z ]
 is "the model: what ends a thread for all queues" grep -q '^scale,one_thread,128,64,I/O threads,' $dir/model.csv
 is "the model: 128 queues, with a vCPU and an I/O thread each" grep -q '^scale,thread_per_queue,256,128,round trip,' $dir/model.csv
 is "the model: two threads on one file" grep -q ',the file shared\|one open file: more for each request,0.020' $dir/model.csv
+is "the model: points of guests are counted, each once" grep -q "^Of $(awk '$3 !~ /^bare/ && $6 >= 32 && $7 == "speed" && $3 !~ /one$/ && !seen[$3, $4, $5, $6]++' $dir/points | wc -l) points of guests" $dir/report.md
+is "the model: why waits are 0" grep -q '^Waits are latency less CPU time' $dir/report.md
+is "the model: what is from instructions" grep -q '"silicon": from instructions, 5 runs' $dir/report.md
+results 5 | grep -v '^insn' > $dir/results
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "no prediction for silicon without its costs" eval "grep -q '^No instructions' $dir/report.md && ! grep -qE 'ONLY|silicon.: from|^. predicted for' $dir/report.md"
+sed -i s/host=emulated/host=real/ $dir/machine
+bench/figures-report.sh $dir > /dev/null 2>&1
+is "a real host's is from CPU time" eval "grep -q '^The prediction below' $dir/report.md && grep -q '^| thread per queue | 256 ' $dir/report.md && ! grep -qE 'ONLY|silicon.: from' $dir/report.md"
+sed -i s/host=real/host=emulated/ $dir/machine
 results 4 > $dir/results
 bench/figures-report.sh $dir > /dev/null 2>&1
 is "four runs are told, in the report and in the plots" [ "$(grep -l 'ONLY 4' $dir/report.md $dir/figure-*.svg $dir/talk-*.svg $dir/model-check.svg | wc -l)" = 10 ]
