@@ -77,6 +77,7 @@ is "a row for each point" [ "$(cut -d ' ' -f 1-6 $dir/points | grep -v ^insn | s
 for name in figure-4 figure-5 figure-6 figure-6-depth-1 figure-7 figure-8 talk-batch talk-queues ring model-check; do
 	is "$name.svg has lines" grep -q '<path' $dir/$name.svg
 done
+is "no plot tells where it was made" eval "! grep -l $dir $dir/*.svg"
 is "nothing that awk or gnuplot made of an empty cell" eval "! grep -E 'nan|inf,|\(-\)|%!' $dir/report.md $dir/*.csv"
 is "five runs are not told as fewer" eval "! grep -qE 'ONLY|not measured' $dir/report.md $dir/*.svg"
 # 2 cores, 30 us a request: 66667; one job alternates between two threads.
