@@ -120,18 +120,21 @@ is "without gnuplot the remedy is told" eval "PATH=$dir/bin bench/figures-plot.s
 # A host of four cores whose CPUs K and K+4 are siblings.
 sys=$dir/sys/devices/system/cpu
 for n in 0 1 2 3 4 5 6 7; do mkdir -p $sys/cpu$n/topology; echo "$((n % 4)),$((n % 4 + 4))" > $sys/cpu$n/topology/thread_siblings_list; done
-# sizes HOST AFFINITY: the vCPUs and the affinity that bench/figures chooses there
+# sizes HOST AFFINITY [VCPUS]: the vCPUs and the affinity that bench/figures chooses there
 # shellcheck disable=SC2034,SC2317 # they are for choose_sizes()
 sizes() (
-	host=$1 affinity=$2 outer=8 cpus='' seconds='' quick='' SYSFS=$dir/sys
+	host=$1 affinity=$2 outer=8 cpus=${3-} seconds='' quick='' SYSFS=$dir/sys
 	nproc() { echo 8; }
 	can_profile() { false; }
+	die() { echo "$*"; exit 1; }
 	eval "$(sed -n '/^cores()/p; /^steps_to()/,/^}/p; /^choose_sizes()/,/^}/p' bench/figures)"
 	choose_sizes
 	echo "$cpus $affinity"
 )
 is "a real host: half of its cores, and lkvm's affinity" [ "$(sizes real '')" = "2 auto" ]
 is "a real host: the affinity that was asked for" [ "$(sizes real taskset)" = "2 taskset" ]
+is "a real host: more threads than CPUs are placed by taskset" [ "$(sizes real '' 5)" = "5 taskset" ]
+is "they are told, if lkvm's affinity was asked for" eval "sizes real auto 5 | grep -q '^--affinity auto: 5 vCPUs'"
 is "an emulated host: half of its CPUs, and taskset" [ "$(sizes emulated '')" = "4 taskset" ]
 
 # The host's part, with a VMM that is a script: it serves lines on its standard input, dies of "dies", and
