@@ -63,30 +63,48 @@ static void print_lack(const struct placement *p, int node, FILE *out)
 	fprintf(out, " has no %s", text[node_lacks(p->topology, node)]);
 }
 
-/* What made it home, about the node and in "the node ...". */
+/* What made it home if no device did, about the node and in "the node ...". */
 static const char *const home_text[][2] = {
-	[HOME_OF_DEVICE] = { "has the device", "of the vCPUs" },
 	[HOME_OF_VCPUS] = { "has the pinned vCPUs", "of the pinned vCPUs" },
 	[HOME_OF_IO] = { "has the pinned I/O threads", "of the pinned I/O threads" },
 	[HOME_OF_GUEST_NODES] = { "has the guest's memory", "of the guest's memory" },
 	[HOME_ROOMY] = { "has most free cores", "with most free cores" },
 };
 
+/* ", on the node of nvme0n1": why home is where it is, to a thread that has no place of its own. */
+static void print_home(const struct placement *p, bool vcpu, FILE *out)
+{
+	const struct placement_disk *disk;
+
+	if (p->device_disk < 0) {
+		if (p->topology->nnodes > 1)
+			fprintf(out, ", on the node %s",
+				home_text[p->why_home][1]);
+		return;
+	}
+	disk = &p->request->disk[p->device_disk];
+	fprintf(out, ", on the node %s %s",
+		disk->device->node == p->home ? "of" : "nearest to",
+		disk->device->name);
+	if (!vcpu)
+		fprintf(out, " of %s", disk->name);
+}
+
 /* Why its node was wanted. */
 static void print_wanted(const struct placement *p,
 			 const struct placement_thread *thread, FILE *out)
 {
 	const struct placement_request *r = p->request;
-	int disk = thread->disk < 0 ? p->device_disk : thread->disk;
+	bool vcpu = thread->disk < 0;
+	const struct topology_device *own =
+		vcpu ? NULL : r->disk[thread->disk].device;
 
-	if (thread->disk < 0 && r->vcpu_node &&
-	    r->vcpu_node[thread->index] >= 0)
+	if (vcpu && r->vcpu_node && r->vcpu_node[thread->index] >= 0)
 		fputs(", on the node of its guest node", out);
-	else if (disk >= 0 && r->disk[disk].device &&
-		 r->disk[disk].device->node == thread->wanted)
-		fprintf(out, ", on the node of %s", r->disk[disk].device->name);
-	else if (p->topology->nnodes > 1)
-		fprintf(out, ", on the node %s", home_text[p->why_home][1]);
+	else if (own && own->node >= 0)
+		fprintf(out, ", on the node of %s", own->name);
+	else if (p->home >= 0)
+		print_home(p, vcpu, out);
 }
 
 void placement_explain(const struct placement *p, unsigned int i, FILE *out)

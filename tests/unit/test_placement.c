@@ -153,6 +153,38 @@ START_TEST(test_each_thread_explained)
 }
 END_TEST
 
+/* Home is another disk's, or near to a device that is nowhere: each thread says whose. */
+START_TEST(test_home_of_another)
+{
+	t = rig_begin("opteron-sparse");
+	ask(4, 4);
+	ck_assert_int_eq(topology_find_device(t, "md0", &devices[0]), 0);
+	disks[1] = disks[0];
+	disks[1].name = "vdb";
+	disks[1].device = &devices[1];
+	ck_assert_int_eq(topology_find_device(t, "nvme1n1", &devices[1]), 0);
+	request.ndisks = 2;
+	choose();
+	expect_explained(0, "vda.q0   CPU 6    core 6    node 1: a core of its own, on the node of nvme1n1 of vdb");
+	expect_explained(4, "vdb.q0   CPU 10   core 10   node 1: a core of its own, on the node of nvme1n1");
+	placement_free(&plan);
+	rig_end(t);
+	t = rig_begin("power9-gpu");
+	ask(2, 1);
+	choose();
+	expect_explained(1, "vcpu0    CPU 4    core 4    node 0: a core of its own, on the node nearest to nvme0n1");
+	disks[1] = disks[0];
+	disks[1].name = "vdb";
+	disks[1].device = NULL;
+	request.ndisks = 2;
+	placement_free(&plan);
+	choose();
+	expect_explained(1, "vdb.q0   CPU 4    core 4    node 0: a core of its own, on the node nearest to nvme0n1 of vda");
+	placement_free(&plan);
+	rig_end(t);
+}
+END_TEST
+
 /* --- what holds everywhere ----------------------------------------------- */
 
 /* Whole cores that this guest may have, nobody else has, and it does not use. */
@@ -598,6 +630,7 @@ static Suite *placement_suite(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_loop_test(tc, test_explained, 0, EXPLAINED);
 	tcase_add_test(tc, test_each_thread_explained);
+	tcase_add_test(tc, test_home_of_another);
 	tcase_add_loop_test(tc, test_no_core_shared_while_others_are_free, 0,
 			    RIG_MACHINES);
 	tcase_add_loop_test(tc, test_guests_differ, 0, RIG_MACHINES);
