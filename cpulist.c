@@ -117,6 +117,24 @@ void cpu_mask_print(const struct cpu_mask *m, FILE *out)
 		fputs("none", out);
 }
 
+void cpu_mask_text(const struct cpu_mask *m, char *text, size_t size)
+{
+	char *all = NULL, *comma;
+	size_t len = 0;
+	FILE *out = open_memstream(&all, &len);
+
+	*text = 0;
+	if (!out)
+		return;
+	cpu_mask_print(m, out);
+	if (!fclose(out) && (size_t)snprintf(text, size, "%s", all) >= size) {
+		text[size - sizeof("...")] = 0;
+		comma = strrchr(text, ',');
+		strcpy(comma ? comma + 1 : text, "...");
+	}
+	free(all);
+}
+
 void cpu_list_print(const struct cpu_list *list, FILE *out)
 {
 	const char *comma = "";

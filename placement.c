@@ -37,17 +37,6 @@ static void pin_option(const struct placement *p, int disk,
 	fclose(out);
 }
 
-static void mask_text(const struct cpu_mask *m, char *text, size_t size)
-{
-	FILE *out = fmemopen(text, size, "w");
-
-	*text = 0;
-	if (!out)
-		return;
-	cpu_mask_print(m, out);
-	fclose(out);
-}
-
 /* May a thread be put on @cpu?  Says why not. */
 static int pin_check_cpu(const struct placement *p, const char *option,
 			 unsigned int cpu)
@@ -56,20 +45,20 @@ static int pin_check_cpu(const struct placement *p, const char *option,
 	char have[256];
 
 	if (!cpu_mask_has(&t->present, cpu)) {
-		mask_text(&t->online, have, sizeof(have));
+		cpu_mask_text(&t->online, have, sizeof(have));
 		log_error("%s: this host has no CPU %u; give some of %s",
 			  option, cpu, have);
 		return -EINVAL;
 	}
 	if (!cpu_mask_has(&t->online, cpu)) {
-		mask_text(&t->online, have, sizeof(have));
+		cpu_mask_text(&t->online, have, sizeof(have));
 		log_error("%s: CPU %u is offline; bring it online, or give some of %s",
 			  option, cpu, have);
 		return -EINVAL;
 	}
 	if (!cpu_mask_has(&t->allowed, cpu) &&
 	    !cpu_mask_has(&t->isolated, cpu)) {
-		mask_text(&t->allowed, have, sizeof(have));
+		cpu_mask_text(&t->allowed, have, sizeof(have));
 		log_error("%s: CPU %u is outside of the cpuset or affinity that lkvm was given; widen it, or give some of %s",
 			  option, cpu, have);
 		return -EINVAL;

@@ -42,6 +42,8 @@ static inline unsigned int cpu_mask_count(const struct cpu_mask *m)
 int cpu_mask_parse(struct cpu_mask *m, const char *text);
 /* In ascending order; "none" if it is empty. */
 void cpu_mask_print(const struct cpu_mask *m, FILE *out);
+/* The same into @text; what does not fit is cut behind a comma, and "..." put there.  @size: 4 at least. */
+void cpu_mask_text(const struct cpu_mask *m, char *text, size_t size);
 
 /* 0; -EINVAL: no list; -ERANGE: a CPU above CPUS_MAX; or -E2BIG: more than CPU_LIST_MAX. */
 int cpu_list_parse(struct cpu_list *list, const char *text);

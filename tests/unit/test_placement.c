@@ -536,6 +536,21 @@ START_TEST(test_wrong_pins)
 }
 END_TEST
 
+/* A list that is too long for a line ends between two numbers. */
+START_TEST(test_long_remedy)
+{
+	t = rig_begin("kunpeng-4n");
+	ask(1, 0);
+	memset(&t->online, 0, sizeof(t->online));
+	for (unsigned int core = 0; core < 128; core++)
+		cpu_mask_add(&t->online, 8 * core);
+	t->present = t->online;
+	pin(&vcpu_pins, "1");
+	expect_refused("no CPU 1; give some of 0,8,16,", "520,...\n", "cpus 1,pin=1: ");
+	rig_end(t);
+}
+END_TEST
+
 START_TEST(test_too_many)
 {
 	t = rig_begin("opteron-8n-cpuset");
@@ -643,6 +658,7 @@ static Suite *placement_suite(void)
 	tcase_add_test(tc, test_home_of_guest_nodes);
 	tcase_add_test(tc, test_rest);
 	tcase_add_test(tc, test_wrong_pins);
+	tcase_add_test(tc, test_long_remedy);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_nodes_of_a_stripe);
 	tcase_add_loop_test(tc, test_reports, 0, RIG_MACHINES);

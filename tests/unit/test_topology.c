@@ -49,6 +49,23 @@ START_TEST(test_masks)
 }
 END_TEST
 
+/* What does not fit ends behind a comma. */
+START_TEST(test_mask_text)
+{
+	static const char *const want[] = { "...", "...", "0,...", "0,...",
+					    "0,10,20-22", "0,10,20-22" };
+	static const size_t size[] = { 4, 5, 6, 8, 11, 256 };
+	char text[256];
+	struct cpu_mask m;
+
+	ck_assert_int_eq(cpu_mask_parse(&m, "0,10,20-22"), 0);
+	for (size_t i = 0; i < sizeof(size) / sizeof(size[0]); i++) {
+		cpu_mask_text(&m, text, size[i]);
+		ck_assert_str_eq(text, want[i]);
+	}
+}
+END_TEST
+
 /* The order is the user's, and a CPU may come twice. */
 START_TEST(test_lists)
 {
@@ -303,6 +320,7 @@ static Suite *topology_suite(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_test(tc, test_masks);
+	tcase_add_test(tc, test_mask_text);
 	tcase_add_test(tc, test_lists);
 	tcase_add_loop_test(tc, test_machines, 0, RIG_MACHINES);
 	tcase_add_test(tc, test_sparse_nodes);
