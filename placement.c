@@ -414,7 +414,7 @@ static int placement_place(struct placement *p)
 			continue;
 		thread_place(p, &cores, thread);
 		if (thread->cpu < 0) {
-			log_error("--affinity auto: %u I/O threads and %u vCPUs are more than the %u CPUs that lkvm may use; give fewer (--cpus, iothreads=), or --affinity off",
+			log_error("--affinity auto: %u I/O threads and %u vCPUs are more than the %u CPUs that lkvm may use; give fewer (--cpus, iothreads=), or lkvm run without --affinity auto",
 				  p->nthreads - p->request->ncpus,
 				  p->request->ncpus,
 				  cpu_mask_count(&t->allowed));
