@@ -127,11 +127,11 @@ static int topology_show(struct topology_command *c)
 		if (err)
 			return err;
 	}
-	if (!c->json)
+	if (c->json)
+		err = topology_json(&a->plan, stdout);
+	else
 		topology_print(&a->plan, stdout);
-	else if (topology_json(&a->plan, stdout))
-		return log_no_memory();
-	return 0;
+	return err == -ENOMEM ? log_no_memory() : 0;	/* main() tells the rest */
 }
 
 int builtin_topology(int argc, char **argv)

@@ -149,6 +149,13 @@ wrong_affinity() {
 		refused_by "--disk no-disk: .*/sys/class/block has no such device" \
 			"$lkvm" topology --sysfs /. --disk no-disk
 	fi
+	if wanted "refused: topology of a large host to a full disk"; then
+		tests/topology/expand.sh kunpeng-4n "$dir/kunpeng"
+		# shellcheck disable=SC2016 # $0 is that shell's
+		refused_by "^lkvm: standard output: No space left" \
+			bash -c 'exec "$0" "$@" > /dev/full' "$lkvm" topology --json --sysfs "$dir/kunpeng"
+		rm -rf "$dir/kunpeng"
+	fi
 	if wanted "refused: topology of no host"; then
 		refused_by "/nonexistent/sys/devices/system/cpu/online: No such file" "$lkvm" topology --sysfs /nonexistent
 	fi
