@@ -168,6 +168,12 @@ static json_t *json_id(const struct topology *t, int node)
 	return node < 0 ? json_null() : json_integer(t->node[node].id);
 }
 
+/* @number: -1 for what is not known. */
+static json_t *json_known(int number)
+{
+	return number < 0 ? json_null() : json_integer(number);
+}
+
 static json_t *json_nodes(const struct topology *t)
 {
 	json_t *list = json_array();
@@ -197,8 +203,8 @@ static json_t *json_cpus(const struct placement *p)
 		const struct topology_cpu *c = &t->cpu[i];
 
 		json_array_append_new(list, json_pack(
-			"{s:i, s:i, s:i, s:o, s:b, s:b}", "cpu", c->id, "core",
-			c->core, "package", c->package, "node",
+			"{s:i, s:i, s:o, s:o, s:b, s:b}", "cpu", c->id, "core",
+			c->core, "package", json_known(c->package), "node",
 			json_id(t, c->node), "allowed",
 			(int)cpu_mask_has(&t->allowed, c->id), "taken",
 			(int)cpu_mask_has(&p->request->taken, c->id)));
@@ -245,14 +251,12 @@ static json_t *json_threads(const struct placement *p)
 	json_t *list = json_array();
 
 	for (unsigned int i = 0; i < p->nthreads; i++) {
-		int cpu = p->thread[i].cpu;
 		char name[32];
 
 		placement_name(p, i, name);
 		json_array_append_new(list, json_pack(
 			"{s:s, s:o, s:o}", "thread", name, "cpu",
-			cpu < 0 ? json_null() : json_integer(cpu), "why",
-			json_why(p, i)));
+			json_known(p->thread[i].cpu), "why", json_why(p, i)));
 	}
 	return list;
 }

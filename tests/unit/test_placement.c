@@ -608,6 +608,47 @@ START_TEST(test_reports)
 }
 END_TEST
 
+/* The value @key of CPU @i in the JSON. */
+static json_t *json_of_cpu(unsigned int i, const char *key)
+{
+	char *text = NULL;
+	size_t len = 0;
+	FILE *out = open_memstream(&text, &len);
+	json_t *json, *value;
+
+	ck_assert_int_eq(topology_json(&plan, out), 0);
+	fclose(out);
+	json = json_loads(text, 0, NULL);
+	ck_assert_ptr_nonnull(json);
+	value = json_object_get(json_array_get(json_object_get(json, "cpus"), i), key);
+	json_incref(value);
+	json_decref(json);
+	free(text);
+	return value;
+}
+
+/* Not -1. */
+START_TEST(test_unknown_is_null)
+{
+	json_t *value;
+
+	t = rig_begin("xeon-2n-smt2");
+	rig_write("sys/devices/system/cpu/cpu9/topology/physical_package_id",
+		  "none\n");
+	t = rig_again(t);
+	ask(1, 1);
+	choose();
+	value = json_of_cpu(9, "package");
+	ck_assert(json_is_null(value));
+	json_decref(value);
+	value = json_of_cpu(8, "package");
+	ck_assert_int_eq(json_integer_value(value), 1);
+	json_decref(value);
+	placement_free(&plan);
+	rig_end(t);
+}
+END_TEST
+
 static void expect_disk_at(const char *want)
 {
 	char *text = NULL;
@@ -661,6 +702,7 @@ static Suite *placement_suite(void)
 	tcase_add_test(tc, test_long_remedy);
 	tcase_add_test(tc, test_too_many);
 	tcase_add_test(tc, test_nodes_of_a_stripe);
+	tcase_add_test(tc, test_unknown_is_null);
 	tcase_add_loop_test(tc, test_reports, 0, RIG_MACHINES);
 	suite_add_tcase(suite, tc);
 	return suite;
