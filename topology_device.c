@@ -64,21 +64,38 @@ static int by_number(const void *a, const void *b)
 	return x < y ? -1 : x > y;
 }
 
-/* One file for each of its interrupts, named by its number. */
-static void read_irqs(struct search *s, const char *dir)
+/* One file for each of its interrupts, named by its number; false: there is none. */
+static bool read_msi_irqs(struct search *s, const char *dir)
 {
 	char path[PATH_MAX + NAME_MAX];
 	struct dirent *entry;
+	bool any = false;
 	DIR *irqs;
 
 	snprintf(path, sizeof(path), "%s/msi_irqs", dir);
 	irqs = opendir(path);
-	while (irqs && (entry = readdir(irqs)))
-		if (isdigit((unsigned char)*entry->d_name))
-			add_irq(s->device,
-				(unsigned int)strtoul(entry->d_name, NULL, 10));
+	while (irqs && (entry = readdir(irqs))) {
+		if (!isdigit((unsigned char)*entry->d_name))
+			continue;
+		add_irq(s->device,
+			(unsigned int)strtoul(entry->d_name, NULL, 10));
+		any = true;
+	}
 	if (irqs)
 		closedir(irqs);
+	return any;
+}
+
+/* Those of the device at @dir, or the one of old (INTx). */
+static void read_irqs(struct search *s, const char *dir)
+{
+	int irq;
+
+	if (!read_msi_irqs(s, dir)) {
+		irq = topology_number(dir, 0, "irq");
+		if (irq > 0)
+			add_irq(s->device, (unsigned int)irq);
+	}
 	qsort(s->device->irq, s->device->nirqs, sizeof(unsigned int),
 	      by_number);
 }
@@ -111,7 +128,7 @@ static int climb(struct search *s, char *dir)
 
 			node = id < 0 ? -1 : topology_node(s->t, (unsigned int)id);
 		}
-		if (!irqs && has(dir, "msi_irqs")) {
+		if (!irqs && (has(dir, "msi_irqs") || has(dir, "irq"))) {
 			read_irqs(s, dir);
 			irqs = true;
 		}

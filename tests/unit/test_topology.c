@@ -214,6 +214,34 @@ START_TEST(test_devices)
 }
 END_TEST
 
+/* A device without MSI has one interrupt, named in a file; its bridge's are not its own. */
+START_TEST(test_legacy_interrupt)
+{
+	const char *bridge = "sys/devices/pci0000:00/msi_irqs/24";
+	const char *nvme = "sys/devices/pci0000:00/0000:01:00.0";
+	char path[256];
+
+	t = rig_begin("xeon-2n-smt2");
+	rig_write(bridge, "msi\n");
+	snprintf(path, sizeof(path), "%s/irq", nvme);
+	rig_write(path, "16\n");
+	expect_device("/dev/nvme0n1", "nvme0n1", 1, 4);	/* MSI is what it uses */
+	snprintf(path, sizeof(path), "rm -r %s/%s/msi_irqs/*", rig_root, nvme);
+	ck_assert_int_eq(system(path), 0);
+	expect_device("/dev/nvme0n1", "nvme0n1", 1, 1);	/* the folder stays, empty */
+	ck_assert_uint_eq(device.irq[0], 16);
+	snprintf(path, sizeof(path), "rmdir %s/%s/msi_irqs", rig_root, nvme);
+	ck_assert_int_eq(system(path), 0);
+	expect_device("/dev/nvme0n1", "nvme0n1", 1, 1);
+	ck_assert_uint_eq(device.irq[0], 16);
+	snprintf(path, sizeof(path), "%s/irq", nvme);
+	rig_write(path, "0\n");	/* it has none */
+	rig_write("sys/devices/pci0000:00/irq", "17\n");
+	expect_device("/dev/nvme0n1", "nvme0n1", 1, 0);
+	rig_end(t);
+}
+END_TEST
+
 /* A disk of two controllers: it is below none of them, they are beside it. */
 START_TEST(test_nvme_multipath)
 {
@@ -328,6 +356,7 @@ static Suite *topology_suite(void)
 	tcase_add_test(tc, test_cpus_without_node);
 	tcase_add_test(tc, test_allowed);
 	tcase_add_test(tc, test_devices);
+	tcase_add_test(tc, test_legacy_interrupt);
 	tcase_add_test(tc, test_nvme_multipath);
 	tcase_add_test(tc, test_device_loop);
 	tcase_add_test(tc, test_this_host);
