@@ -37,7 +37,8 @@ int affinity_parse(void *ctx, const char *text)
 		return err;
 	a->automatic = !strcmp(mode, "auto");
 	if (!a->automatic && (strcmp(mode, "off") || a->irq)) {
-		log_error("--affinity %s: give auto, auto,irq or off", text);
+		log_error("--affinity %s: give auto, auto,irq or off",
+			  log_word(text));
 		err = -EINVAL;
 	}
 	free(copy);

@@ -50,8 +50,8 @@ static int parse_id(const char *text, unsigned int *id)
 	if (!strncmp(text, key, strlen(key)) &&
 	    !parse_number(text + strlen(key), 0, GUEST_NODES_MAX - 1, id))
 		return 0;
-	log_error("--numa %s: begin with node=N, from 0 to %d", text,
-		  GUEST_NODES_MAX - 1);
+	log_error("--numa %s: begin with node=N, from 0 to %d",
+		  log_word(text), GUEST_NODES_MAX - 1);
 	return -EINVAL;
 }
 

@@ -67,6 +67,8 @@ refuses "--svg \(empty\): give FILE" topology --svg ""
 refuses "--timeout \(empty\): not a number from 1" stop web --timeout=
 refuses "--interval \(empty\): not a number from 1" stat web -i ""
 refuses "mem 8GG: not a size from 16M to 16T" run --numa node=0,mem=8GG
+refuses "--affinity \(empty\): give auto" run --affinity ""
+refuses "--numa \(empty\): begin with node=N" run --numa ""
 for way in version --version -V; do
 	helps "lkvm " "$way"
 done

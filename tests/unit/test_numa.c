@@ -68,7 +68,7 @@ END_TEST
 START_TEST(test_wrong_text)
 {
 	static const char *const wrong[][2] = {
-		{ "", "begin with node=N" },
+		{ "", "--numa (empty): begin with node=N" },
 		{ "cpus=0,mem=1G", "begin with node=N" },
 		{ "node=16,mem=1G", "node=16" },
 		{ "node=x,mem=1G", "node=x" },
