@@ -102,6 +102,24 @@ static void affinity_find_nodes(struct affinity *a)
 				-1;
 }
 
+/* Without the common file there is another one, or none. */
+static void affinity_open_claims(struct affinity *a)
+{
+	int why;
+
+	a->claims = claims_find(CLAIMS_DIR, &why);
+	if (!why || !a->automatic)
+		return;
+	log_warn("--affinity auto: " CLAIMS_DIR "/" CLAIMS_FILE ": %s; %s: have root make that file%s",
+		 strerror(-why),
+		 a->claims >= 0 ?
+			 "guests of other users are not seen, and may have the same CPUs" :
+			 "what CPUs other guests have is not known",
+		 a->claims >= 0 ?
+			 "" :
+			 ", or set XDG_RUNTIME_DIR to a directory of yours");
+}
+
 static void affinity_claim(const struct affinity *a)
 {
 	struct cpu_mask cpus;
@@ -151,10 +169,7 @@ int affinity_plan(struct affinity *a, const char *root, unsigned int ncpus,
 		return err;
 	affinity_find_nodes(a);
 	if (!*root)
-		a->claims = claims_open(NULL);
-	if (!*root && a->automatic && a->claims < 0)
-		log_warn("--affinity auto: /run/" CLAIMS_FILE ": %s; what CPUs other guests have is not known: have root make that file, or set XDG_RUNTIME_DIR",
-			 strerror(-a->claims));
+		affinity_open_claims(a);
 	a->request = (struct placement_request){
 		.automatic = a->automatic,
 		.ncpus = ncpus,

@@ -4,6 +4,7 @@
  * process have apart, and flock(2) while one of them chooses.
  */
 #include "claims.h"
+#include "log.h"
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -20,7 +21,7 @@
  * Who may not write may still claim: a shared lock wants a file open for reading.  Not
  * in the directory of the control sockets, which is for one user alone.
  */
-static int claims_open_in(const char *dir)
+int claims_open(const char *dir)
 {
 	char path[PATH_MAX];
 	int fd;
@@ -32,15 +33,16 @@ static int claims_open_in(const char *dir)
 	return fd < 0 ? -errno : fd;
 }
 
-int claims_open(const char *dir)
+int claims_find(const char *common, int *why)
 {
 	const char *own = getenv("XDG_RUNTIME_DIR");
-	int fd;
+	int fd = claims_open(common);
 
-	if (dir)
-		return claims_open_in(dir);
-	fd = claims_open_in("/run");
-	return fd >= 0 || !own ? fd : claims_open_in(own);
+	*why = fd < 0 ? fd : 0;
+	if (fd >= 0 || !own)
+		return fd;
+	fd = claims_open(own);
+	return fd < 0 ? *why : fd;
 }
 
 void claims_begin(int fd)
@@ -48,10 +50,17 @@ void claims_begin(int fd)
 	const struct timespec pause = { .tv_nsec = BEGIN_PAUSE_NS };
 
 	for (int i = 0; i < BEGIN_TRIES; i++) {
-		if (!flock(fd, LOCK_EX | LOCK_NB) || errno != EWOULDBLOCK)
+		if (!flock(fd, LOCK_EX | LOCK_NB))
 			return;
+		if (errno != EWOULDBLOCK)
+			break;
 		nanosleep(&pause, NULL);
+		errno = EWOULDBLOCK;
 	}
+	log_warn("affinity: " CLAIMS_FILE ": %s; this guest goes on, and one that starts now may be given the same CPUs: see who has that file open (fuser)",
+		 errno == EWOULDBLOCK ?
+			 "another process keeps it locked, longer than a guest takes to choose" :
+			 strerror(errno));
 }
 
 void claims_end(int fd)

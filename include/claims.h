@@ -11,18 +11,23 @@
 
 #include "cpulist.h"
 
+#define CLAIMS_DIR "/run"
 #define CLAIMS_FILE "lkvm.cpus"
 
 /*
- * Open the file in @dir, or if that is NULL in /run, or where that is not possible
- * $XDG_RUNTIME_DIR.  A descriptor whose close gives all claims back, or -errno
+ * Open the file in @dir.  A descriptor whose close gives all claims back, or -errno
  * without a message.
  */
 int claims_open(const char *dir);
+/*
+ * Open that in directory @common, or where that is not possible (*@why: -errno, else 0) one in
+ * $XDG_RUNTIME_DIR, which guests of other users do not see.  As claims_open(), -errno is *@why.
+ */
+int claims_find(const char *common, int *why);
 
 /*
  * Keep others from choosing until claims_end(); no longer than a second or two, should
- * one of them be stuck there.
+ * one of them be stuck there: that is told.
  */
 void claims_begin(int fd);
 void claims_end(int fd);

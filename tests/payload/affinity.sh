@@ -29,7 +29,8 @@ on_cpus() {
 	for pair in "${wants[@]}"; do
 		wrong+=$(same "CPUs of ${pair% *}" "${pair#* }" "$(cpus_of "$pid" "${pair% *}")")
 	done
-	wrong+=$(same "lines on stderr" "$lines" "$(wc -l <"$err")")
+	# A user without root's file is told that, too.
+	wrong+=$(same "lines on stderr" "$lines" "$(grep -vc '/run/lkvm\.cpus' "$err")")
 	finish
 	[ "$status" -eq 143 ] || wrong+=" status $status, not 143."
 	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
@@ -110,7 +111,29 @@ other_guest() {
 	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
 }
 
+# not_seen TEXT XDG_RUNTIME_DIR: what is said where nobody can have /run/lkvm.cpus, in one line, and not
+# within the JSON
+not_seen() {
+	local wrong=''
+
+	if ! unshare -rm mount -t tmpfs -o ro none /run 2>/dev/null; then
+		skip "no /run of its own is to be had here"
+		return 0
+	fi
+	# shellcheck disable=SC2016 # that shell's
+	XDG_RUNTIME_DIR=$2 unshare -rm sh -c 'mount -t tmpfs -o ro none /run && exec "$0" topology --json' \
+		"$(realpath "$lkvm")" >"$out" 2>"$err" || wrong+=" status $?."
+	jq -e .cpus "$out" >/dev/null || wrong+=" no JSON."
+	wrong+=$(same "lines on stderr" 1 "$(wc -l <"$err")")
+	grep -q "/run/lkvm.cpus: No such file or directory; $1" "$err" || wrong+=" does not say: $1."
+	if [ -n "$wrong" ]; then fails "$wrong"; else pass; fi
+}
+
 wrong_affinity() {
+	! wanted "affinity: guests of other users are not seen" ||
+		not_seen "guests of other users are not seen, and may have the same CPUs: have root" "$(realpath "$dir")"
+	! wanted "affinity: no other guests are seen" ||
+		not_seen "what CPUs other guests have is not known: have root" "$(realpath "$dir")/text"
 	refused "--affinity both" "--affinity both: give auto, auto,irq or off" -k "$payload" --affinity both
 	refused "--affinity off,irq" "--affinity off,irq: give auto, auto,irq or off" -k "$payload" --affinity off,irq
 	refused "--affinity auto,core=1" "--affinity auto: unknown key core; there are: irq" -k "$payload" --affinity auto,core=1

@@ -2,7 +2,9 @@
 /*
  * Claims on CPUs: who sees which, and that none outlives its guest.
  */
+/* helpers: disk_rig.c */
 #include "claims.h"
+#include "disk_rig.h"
 #include <check.h>
 #include <errno.h>
 #include <signal.h>
@@ -12,6 +14,7 @@
 #include <unistd.h>
 
 static char dir[40];
+static struct rig_capture capture;
 static struct cpu_mask all, some, seen;
 
 static void setup(void)
@@ -146,14 +149,29 @@ START_TEST(test_turns)
 {
 	int a = open_claims(), b = open_claims();
 
+	rig_capture_start(&capture);
 	claims_begin(a);
+	rig_capture_end(&capture);
+	ck_assert_str_eq(capture.text, "");
+	rig_capture_start(&capture);
 	claims_begin(b);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "warning", CLAIMS_FILE ": another process keeps it locked",
+			"same CPUs");
 	claims_end(b);
 	claims_end(a);
+	rig_capture_start(&capture);
 	claims_begin(b);
 	claims_end(b);
+	rig_capture_end(&capture);
+	ck_assert_str_eq(capture.text, "");
 	close(a);
 	close(b);
+	/* What cannot be locked. */
+	rig_capture_start(&capture);
+	claims_begin(-1);
+	rig_capture_end(&capture);
+	rig_expect_line(&capture, "warning", CLAIMS_FILE ": Bad file descriptor");
 }
 END_TEST
 
@@ -166,6 +184,34 @@ START_TEST(test_nowhere)
 	snprintf(path, sizeof(path), "%s/" CLAIMS_FILE, dir);
 	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
 	ck_assert_int_eq(claims_open(dir), -ELOOP);
+}
+END_TEST
+
+/* The common one, else the user's own; and why is always the common one's matter. */
+START_TEST(test_found)
+{
+	const char *nowhere = "/nonexistent/lkvm";
+	char path[64];
+	int fd, why;
+
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", nowhere, 1), 0);
+	fd = claims_find(dir, &why);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(why, 0);
+	close(fd);
+	snprintf(path, sizeof(path), "%s/" CLAIMS_FILE, dir);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(symlink("/etc/passwd", path), 0);
+	ck_assert_int_eq(claims_find(dir, &why), -ELOOP);
+	ck_assert_int_eq(why, -ELOOP);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(setenv("XDG_RUNTIME_DIR", dir, 1), 0);
+	fd = claims_find(nowhere, &why);
+	ck_assert_int_ge(fd, 0);
+	ck_assert_int_eq(why, -ENOENT);
+	close(fd);
+	ck_assert_int_eq(unsetenv("XDG_RUNTIME_DIR"), 0);
+	ck_assert_int_eq(claims_find(nowhere, &why), -ENOENT);
 }
 END_TEST
 
@@ -183,6 +229,7 @@ static Suite *claims_suite(void)
 	tcase_add_test(tc, test_irqs);
 	tcase_add_test(tc, test_turns);
 	tcase_add_test(tc, test_nowhere);
+	tcase_add_test(tc, test_found);
 	suite_add_tcase(suite, tc);
 	return suite;
 }
