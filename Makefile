@@ -26,6 +26,7 @@ PREFIX ?= /usr/local
 bindir ?= $(PREFIX)/bin
 mandir ?= $(PREFIX)/share/man
 docdir ?= $(PREFIX)/share/doc/lkvm
+tmpfilesdir ?= $(PREFIX)/lib/tmpfiles.d
 completionsdir ?= $(PREFIX)/share/bash-completion/completions
 ifeq ($(origin CC),default)
 CC := gcc
@@ -239,6 +240,7 @@ install: $(OUT)/lkvm
 	install -D -m 755 $(OUT)/lkvm $(DESTDIR)$(bindir)/lkvm
 	install -D -m 644 -t $(DESTDIR)$(mandir)/man1 docs/*.1
 	install -D -m 644 scripts/completion.bash $(DESTDIR)$(completionsdir)/lkvm
+	install -D -m 644 scripts/tmpfiles.conf $(DESTDIR)$(tmpfilesdir)/lkvm.conf
 	install -D -m 644 -t $(DESTDIR)$(docdir) README.md docs/*.md docs/*.svg
 	sed -i 's|](docs/|](|g' $(DESTDIR)$(docdir)/README.md
 	install -D -m 644 -t $(DESTDIR)$(docdir)/scripts scripts/*.bt
@@ -248,7 +250,7 @@ install-strip: install
 	$(CROSS_COMPILE)$(STRIP) $(DESTDIR)$(bindir)/lkvm
 
 uninstall:
-	rm -f $(DESTDIR)$(bindir)/lkvm $(DESTDIR)$(completionsdir)/lkvm
+	rm -f $(DESTDIR)$(bindir)/lkvm $(DESTDIR)$(completionsdir)/lkvm $(DESTDIR)$(tmpfilesdir)/lkvm.conf
 	rm -f $(patsubst docs/%,$(DESTDIR)$(mandir)/man1/%,$(wildcard docs/*.1))
 	rm -rf $(DESTDIR)$(docdir)
 

@@ -31,6 +31,7 @@ before=$(find "$dir" ! -type d | sort)
 run install
 there bin/lkvm 755
 there share/bash-completion/completions/lkvm 644
+there lib/tmpfiles.d/lkvm.conf 644
 for page in docs/*.1; do
 	there "share/man/man1/${page##*/}" 644
 done

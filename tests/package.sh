@@ -60,9 +60,10 @@ lintian --allow-root --fail-on error,warning ./*.changes || die "lintian complai
 
 step "what is in it"
 dpkg-deb -x "lkvm_${version}_$arch.deb" root
-for file in bin/lkvm share/man/man1/lkvm-run.1.gz share/bash-completion/completions/lkvm share/doc/lkvm/design.md.gz; do
+for file in bin/lkvm share/man/man1/lkvm-run.1.gz share/bash-completion/completions/lkvm share/doc/lkvm/design.md.gz lib/tmpfiles.d/lkvm.conf; do
 	[ -e "root/usr/$file" ] || die "no /usr/$file"
 done
+dpkg-deb -I "lkvm_${version}_$arch.deb" postinst | grep -q 'tmpfiles.*lkvm.conf' || die "postinst does not make /run/lkvm.cpus"
 [ "$(root/usr/bin/lkvm version)" = "lkvm $version" ] || die "the packaged lkvm does not run"
 for library in libaio1 libjansson4 liburing2; do
 	dpkg-deb -f "lkvm_${version}_$arch.deb" Depends | grep -q "$library" || die "does not depend on $library"
