@@ -45,6 +45,16 @@ static void ask(unsigned int ncpus, unsigned int nthreads)
 	io_pins.n = vcpu_pins.n = 0;
 }
 
+/* And one as well served on @device. */
+static void ask_second(const char *device)
+{
+	disks[1] = disks[0];
+	disks[1].name = "vdb";
+	disks[1].device = &devices[1];
+	ck_assert_int_eq(topology_find_device(t, device, &devices[1]), 0);
+	request.ndisks = 2;
+}
+
 static void choose(void)
 {
 	ck_assert_int_eq(placement_plan(&plan, t, &request), 0);
@@ -159,11 +169,7 @@ START_TEST(test_home_of_another)
 	t = rig_begin("opteron-sparse");
 	ask(4, 4);
 	ck_assert_int_eq(topology_find_device(t, "md0", &devices[0]), 0);
-	disks[1] = disks[0];
-	disks[1].name = "vdb";
-	disks[1].device = &devices[1];
-	ck_assert_int_eq(topology_find_device(t, "nvme1n1", &devices[1]), 0);
-	request.ndisks = 2;
+	ask_second("nvme1n1");
 	choose();
 	expect_explained(0, "vda.q0   CPU 6    core 6    node 1: a core of its own, on the node of nvme1n1 of vdb");
 	expect_explained(4, "vdb.q0   CPU 10   core 10   node 1: a core of its own, on the node of nvme1n1");
@@ -320,11 +326,7 @@ START_TEST(test_two_disks)
 {
 	t = rig_begin("opteron-sparse");
 	ask(2, 2);
-	disks[1] = disks[0];
-	disks[1].name = "vdb";
-	disks[1].device = &devices[1];
-	ck_assert_int_eq(topology_find_device(t, "nvme1n1", &devices[1]), 0);
-	request.ndisks = 2;
+	ask_second("nvme1n1");
 	choose();
 	expect_summary("nvme0n1 of vda is at node 45: vda I/O on CPUs 30,31 (node 45), vdb I/O on CPUs 6,7 (node 1), vCPUs on CPUs 32,33 (node 45), memory on node 45");
 	placement_free(&plan);
