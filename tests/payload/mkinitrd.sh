@@ -46,6 +46,8 @@ mkinitrd_spares() {
 	echo precious >"$other"
 	mkinitrd_refused "output of another kind" "--output $other: there is a file of another kind; give" -o "$other" --program sh
 	[ "$(cat "$other")" = precious ] || fails "$other has changed"
+	gzip -c "$other" >"$other.gz"
+	mkinitrd_refused "output some gzip" "--output $other.gz: there is a file of another kind" -o "$other.gz" --program sh
 	node=$(find /dev -maxdepth 1 -type b | head -n 1)
 	[ -z "$node" ] || mkinitrd_refused "output a block device" "--output $node: is a block device; give" -o "$node" --program nosuch
 	if wanted "mkinitrd: earlier archives are overwritten"; then
@@ -89,6 +91,10 @@ mkinitrd_wrong() {
 	mkinitrd_refused "no init" "--init /nosuch: no such file; check" --init /nosuch
 	rm -f "$here/fifo"
 	mkfifo "$here/fifo"
+	mkinitrd_refused "file without a source" "--file :/a: give SOURCE:DESTINATION" --file :/a
+	if wanted "mkinitrd refused: no place for its tree"; then
+		TMPDIR=/nosuch refused_by "mkinitrd: cannot make a directory in /nosuch; is it there" "$lkvm" mkinitrd --program sh
+	fi
 	mkinitrd_refused "pipe as file" "--file $here/fifo: is neither a file nor a character device; give" --file "$here/fifo:/a"
 	mkinitrd_unreadable
 	mkinitrd_spares
