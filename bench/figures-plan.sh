@@ -21,7 +21,9 @@ alone() { placed "$1" "$1-"; }
 best() { if [ "$spinners" = "$cpus" ]; then echo adaptive; else echo full; fi; }
 
 # SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other, nor has one whose disk
-# is adaptive: lkvm lets it poll longer only if there is a CPU for each thread of the whole guest.
+# is adaptive: lkvm lets it poll longer only if there is a CPU for each thread of the whole guest.  Nor has
+# "one", which is set beside q1, the first of its guest: Linux gives each vector the CPU with the fewest, and a
+# lone queue's is a job's or is not.
 settings() {
 	local n all="queues=$cpus,iothreads=$cpus" few="queues=$cpus,iothreads=$spinners"
 	for n in $steps; do
@@ -29,7 +31,7 @@ settings() {
 		echo "t$n $(placed "t$n") null queues=$cpus,iothreads=$n,poll=off"
 	done
 	echo "two plain null queues=2,iothreads=1,poll=off"
-	echo "one plain null queues=1,iothreads=1,poll=off,batch=1"
+	echo "one one null queues=1,iothreads=1,poll=off,batch=1"
 	echo "off plain null $few,poll=off"
 	echo "off $(placed off) null $few,poll=off"
 	echo "adaptive adaptive null $few"
@@ -79,9 +81,9 @@ points() {
 		echo "insn $rival $rival randread 2 32 insn"
 	done
 	for rw in $talk; do
-		for rival in one q1; do
-			echo "batch $rival plain/$rival $rw 2 64 speed"
-			echo "batch $rival plain/$rival $rw 2 64 calls"
+		for rival in one/one plain/q1; do
+			echo "batch ${rival#*/} $rival $rw 2 64 speed"
+			echo "batch ${rival#*/} $rival $rw 2 64 calls"
 		done
 		for jobs in 2 4; do for rival in q1 two; do echo "queues $rival plain/$rival $rw $jobs 64 speed"; done; done
 	done
