@@ -16,7 +16,7 @@ kill_many() {
 			until kill -"$signal" "$(pgrep -x -P $$ lkvm)"; do sleep 0.01; done
 		) 2>/dev/null &
 		status=0
-		env --default-signal=INT,QUIT "$lkvm" run -k "$payload" --params case=spin --timeout 9 --disk null:16M,queues=4 -- true >/dev/null || status=$?
+		env --default-signal=INT,QUIT,HUP,TERM "$lkvm" run -k "$payload" --params case=spin --timeout 9 --disk null:16M,queues=4 -- true >/dev/null || status=$?
 		wait
 		[ $status -ge 128 ] || echo "round $i, SIG$signal: status $status"
 		[ "$signal" != KILL ] || stty "$before"	# which it cannot
