@@ -22,8 +22,8 @@ best() { if [ "$spinners" = "$cpus" ]; then echo adaptive; else echo full; fi; }
 
 # SERIAL GUEST DEVICE KEYS: a disk of a guest.  A guest that spins has no other, nor has one whose disk
 # is adaptive: lkvm lets it poll longer only if there is a CPU for each thread of the whole guest.  Nor has
-# "one", which is set beside q1, the first of its guest: Linux gives each vector the CPU with the fewest, and a
-# lone queue's is a job's or is not.
+# "one": Linux gives each vector the CPU with the fewest, so that a lone queue's is on a job's CPU or not, by the
+# disks before it; first in its guest, it is where that of q1 is, with which it is compared.
 settings() {
 	local n all="queues=$cpus,iothreads=$cpus" few="queues=$cpus,iothreads=$spinners"
 	for n in $steps; do
