@@ -99,6 +99,8 @@ FLAGS.powerpc := -D__SANE_USERSPACE_TYPES__
 LIBS := -laio -luring -ljansson
 LIBS.powerpc := -lfdt
 LIBS += $(LIBS.$(ARCH))
+# Its tables are full of pointers: a bit for each, instead of 24 bytes.
+LDFLAGS += -Wl,-z,pack-relative-relocs
 
 ifneq ($(and $(filter powerpc,$(ARCH)),$(CROSS_COMPILE)),)
 CROSS_ROOT := build/cache/ppc64el
