@@ -17,7 +17,7 @@ out=build/check
 mkdir -p $out
 [ $# -gt 0 ] || set -- style user plain asan tsan valgrind
 # Variants run side by side; with few of them, their programs do.
-jobs=$(($# > 2 ? 1 : $(nproc)))
+jobs=$(($# > 3 ? 1 : $(nproc)))
 
 # build GOAL [SANITIZER]: the unit tests, or lkvm, in build/ARCH[-SANITIZER]
 build() {

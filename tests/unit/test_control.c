@@ -526,32 +526,38 @@ END_TEST
 START_TEST(test_claim_race)
 {
 	for (int round = 0; round < 10; round++) {
-		int go[2], won = 0, status;
+		int go[2], over[2], won = 0, status;
 		char c;
 
 		leave_socket("web");
 		ck_assert_int_eq(pipe(go), 0);
+		ck_assert_int_eq(pipe(over), 0);
 		for (int i = 0; i < 10; i++) {
 			struct control_socket s;
 
 			if (fork())
 				continue;
 			close(go[1]);
+			close(over[1]);
 			if (read(go[0], &c, 1) < 0 || !freopen("/dev/null", "w", stderr))
 				_exit(2);
 			if (control_claim(&s, "web"))
 				_exit(1);
-			usleep(300000);	/* others find it alive */
+			if (read(over[0], &c, 1) < 0)	/* the others find it alive */
+				_exit(2);
 			control_release(&s);
 			_exit(0);
 		}
 		close(go[0]);
 		close(go[1]);
 		for (int i = 0; i < 10; i++) {
+			if (i == 9)
+				close(over[1]);
 			wait(&status);
 			ck_assert_int_lt(WEXITSTATUS(status), 2);
 			won += !WEXITSTATUS(status);
 		}
+		close(over[0]);
 		ck_assert_int_eq(won, 1);
 	}
 	remove_runtime();
