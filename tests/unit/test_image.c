@@ -491,6 +491,33 @@ START_TEST(test_regular_file)
 }
 END_TEST
 
+/* The time of the last access stays, for those who may say so; else it is as ever. */
+START_TEST(test_access_time)
+{
+	const struct timespec times[] = { { .tv_sec = 1 }, { .tv_sec = 2 } };
+	struct disk *disk;
+	struct stat st;
+	char text[256];
+	int fd;
+
+	make(1 << 20);
+	ck_assert_int_eq(utimensat(AT_FDCWD, path, times, 0), 0);
+	disk = opened("r");
+	fd = ((struct image *)disk->priv)->fd;
+	ck_assert_int_ne(fcntl(fd, F_GETFL) & O_NOATIME, 0);
+	fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) & ~O_DIRECT);
+	ck_assert_int_eq(pread(fd, text, sizeof(text), 0), sizeof(text));
+	ck_assert_int_eq(fstat(fd, &st), 0);
+	ck_assert_int_eq(st.st_atim.tv_sec, 1);
+	disk_close(disk);
+
+	chmod(dir, 0755);
+	chmod(path, 0444);
+	ck_assert_int_eq(refused_in_child("r", become_nobody, text,
+					  sizeof(text)), 0);
+}
+END_TEST
+
 /* Open descriptors; all but stdin, stdout and stderr are closed on exec. */
 static unsigned int descriptors(void)
 {
@@ -834,6 +861,7 @@ static Suite *image_suite(void)
 	tcase_set_timeout(info, 60);
 	tcase_add_checked_fixture(info, setup, teardown);
 	tcase_add_test(info, test_regular_file);
+	tcase_add_test(info, test_access_time);
 	tcase_add_test(info, test_block_size);
 	tcase_add_test(info, test_no_descriptor_is_left);
 	tcase_add_test(info, test_too_few_descriptors);
