@@ -49,7 +49,8 @@ Q := $(if $(V),,@)
 say = $(if $(V),,@printf '  %-7s %s\n' '$(1)' '$(2)')
 
 # In data-path order: guest kick, ring, request, disk; then the machine.
-LIB_OBJS := kvm/event.o kvm/iothread.o kvm/wakeup.o
+LIB_OBJS := kvm/event.o kvm/iothread.o kvm/polling.o kvm/poll_trial.o
+LIB_OBJS += kvm/wakeup.o
 LIB_OBJS += virtio/virtqueue.o virtio/split.o virtio/packed.o virtio/pace.o
 LIB_OBJS += virtio/blk.o virtio/blk_other.o virtio/blk_error.o virtio/limit.o
 LIB_OBJS += virtio/blk_control.o virtio/trace.o

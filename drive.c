@@ -246,13 +246,16 @@ void drives_measure(struct drive *drives, unsigned int n, unsigned int ncpus)
 		drives[i].adaptive_ns = ns;
 }
 
-static struct iothread_poll drive_poll(const struct drive *d)
+static struct iothread_poll drive_poll(struct drive *d)
 {
 	struct iothread_poll poll = { .always = d->poll.index == POLL_ALWAYS };
 
+	if (poll.always || d->poll.index == POLL_OFF)
+		return poll;
+	poll.trial = &d->trial;
 	if (d->poll.index == POLL_ADAPTIVE)
 		poll.max_ns = d->adaptive_ns;
-	else if (d->poll.index == POLL_MAX_US)
+	else
 		poll.max_ns = d->poll.number * 1000ull;
 	return poll;
 }
@@ -265,6 +268,7 @@ static int drive_new_threads(struct drive *d)
 	d->threads = calloc(d->iothreads, sizeof(struct iothread *));
 	if (!d->threads)
 		return log_no_memory();
+	poll_trial_init(&d->trial, d->threads, d->iothreads);
 	for (unsigned int i = 0; i < d->iothreads; i++) {
 		char name[32];
 		int err;
@@ -290,6 +294,7 @@ int drive_set_poll(struct drive *d, const char *text)
 	poll = drive_poll(d);
 	for (unsigned int i = 0; i < d->iothreads; i++)
 		iothread_set_poll(d->threads[i], &poll);
+	poll_trial_reset(&d->trial);
 	return 0;
 }
 

@@ -46,6 +46,11 @@ static const struct metric queue_metrics[] = {
 	COUNTER(interrupts_delayed, "Interrupts that waited for completions"),
 };
 
+static const struct metric disk_metrics[] = {
+	COUNTER(poll_trials, "Times that polling was held against none"),
+	COUNTER(poll_trials_lost, "Times that more was served without polling"),
+};
+
 static const struct metric thread_metrics[] = {
 	COUNTER(turns, "Turns that found work"),
 	COUNTER(sleeps, "Times asleep"),
@@ -131,6 +136,20 @@ static void print_latency(FILE *out, const char *labels, const json_t *queue,
 	fprintf(out, "lkvm_disk_queue_%s_count{%s} %lld\n", m->name, labels, n);
 }
 
+static void print_disks(FILE *out, const char *guest, const json_t *sample,
+			const struct metric *m)
+{
+	const json_t *disks = json_object_get(sample, "disks"), *disk;
+	size_t i;
+
+	print_head(out, "lkvm_disk_", m, "counter");
+	json_array_foreach(disks, i, disk) {
+		fprintf(out, "lkvm_disk_%s{guest=\"%s\",disk=\"%s\"} ", m->name,
+			guest, text_of(disk, "name"));
+		print_value(out, disk, m->key);
+	}
+}
+
 static void print_threads(FILE *out, const char *guest, const json_t *sample,
 			  const struct metric *m, const char *type)
 {
@@ -156,6 +175,8 @@ void stat_prometheus(FILE *out, const char *guest, const json_t *sample)
 		"The longest that it may poll at once",
 	};
 
+	for (size_t i = 0; i < sizeof(disk_metrics) / sizeof(*disk_metrics); i++)
+		print_disks(out, guest, sample, &disk_metrics[i]);
 	for (size_t i = 0; i < sizeof(queue_metrics) / sizeof(*queue_metrics);
 	     i++) {
 		print_head(out, "lkvm_disk_queue_", &queue_metrics[i],

@@ -126,9 +126,12 @@ static json_t *stats_disk(const struct drive *d)
 
 	for (unsigned int q = 0; q < d->queues; q++)
 		json_array_append_new(queues, stats_queue(d->blk, q));
-	return json_pack("{s:s, s:o, s:s, s:s?, s:o}", "name", d->name, "path",
-			 json_text(d->path), "backend", info->backend, "engine",
-			 info->engine, "queues", queues);
+	return json_pack("{s:s, s:o, s:s, s:s?, s:I, s:I, s:o}", "name", d->name,
+			 "path", json_text(d->path), "backend", info->backend,
+			 "engine", info->engine,
+			 "poll_trials", number(read_once(&d->trial.trials)),
+			 "poll_trials_lost", number(read_once(&d->trial.trials_lost)),
+			 "queues", queues);
 }
 
 /* Queue @q is the first that its thread owns: it has the thread's counters. */

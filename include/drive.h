@@ -8,6 +8,7 @@
 
 #include "cpulist.h"
 #include "endian.h"
+#include "kvm/poll_trial.h"
 #include "options.h"
 
 struct disk;
@@ -53,6 +54,7 @@ struct drive {
 	char name[8];		/* vda... as Linux will call it */
 	struct disk *disk;
 	struct iothread **threads;
+	struct poll_trial trial;	/* of their polling */
 	struct virtio_blk *blk;
 	struct virtio_pci *pci;		/* one of these two */
 	struct virtio_mmio *mmio;

@@ -12,6 +12,7 @@
 #include "clock.h"
 #include "inspect.h"
 #include "kvm/event.h"
+#include "kvm/polling.h"
 #include "kvm/thread.h"
 #include "log.h"
 #include "probes.h"
@@ -32,13 +33,6 @@
 
 #define TIMER_SLACK_NS 1000	/* a client's patience is a few microseconds */
 
-/* Adaptive polling, see iothread_poll(). */
-#define POLL_LEAST 50			/* the smallest budget: the largest by that */
-#define POLL_LOOK 500000		/* ns: no look around, no timer tick takes so long ... */
-#define POLL_LOOK_MOST 2500000		/* ... nor this where wake-ups, and so all, are dear */
-#define POLL_REST 64			/* then no polling for so many times that */
-#define POLL_TOLD_NS 10000000		/* polling always is counted so often */
-
 /* A post whose sender waits; lives on the caller's stack. */
 struct iothread_call {
 	struct iothread_post post;	/* first: found from it */
@@ -51,11 +45,9 @@ struct iothread_call {
 struct iothread {
 	/* Owned by the thread. */
 	struct iothread_clock clock;	/* first: read by iothread_now() */
-	struct iothread_client *clients;
-	struct iothread_poll poll;
-	u64 poll_ns;		/* the budget now, learnt */
+	struct iothread_client *clients;	/* while threads run, as they are */
+	struct polling polling;
 	u64 idle_ns;		/* polled and slept since there was work */
-	u64 poll_rest_until;
 	struct iothread_stats stats;
 	int cpu;		/* the host's, -1: any */
 	bool coarse;		/* no epoll_pwait2(): before Linux 5.11, or seccomp */
@@ -203,13 +195,27 @@ static bool iothread_turn(struct iothread *t)
 	return worked;
 }
 
-/* A look around took @ns.  If too long, others need this core, perhaps the guest itself. */
-static void iothread_looked(struct iothread *t, u64 now, u64 ns)
+static u64 iothread_served(const struct iothread *t)
 {
-	if (ns < POLL_LOOK || (ns < POLL_LOOK_MOST && ns < t->poll.max_ns / 2))
+	u64 served = 0;
+
+	iothread_for_each(c, t)
+		served += read_once(&c->served);
+	return served;
+}
+
+/* Now and then, between two turns. */
+static void iothread_compare(struct iothread *t, u64 now)
+{
+	struct poll_trial *trial = t->polling.trial;
+	u64 served = 0;
+
+	if (!trial || !poll_trial_begin(trial, now))
 		return;
-	t->poll_ns = 0;
-	t->poll_rest_until = now + POLL_REST * ns;
+	for (unsigned int i = 0; i < trial->nthreads; i++)
+		served += iothread_served(trial->threads[i]);
+	poll_trial_compare(trial, now, served);
+	poll_trial_end(trial);
 }
 
 static bool iothread_rests(const struct iothread *t)
@@ -226,21 +232,21 @@ static bool iothread_rests(const struct iothread *t)
  */
 static bool iothread_poll(struct iothread *t)
 {
-	bool always = t->poll.always, worked = false;
+	bool always = t->polling.always, worked = false;
 	u64 start, last, now;
 
-	if (!always && (!t->poll_ns || iothread_rests(t)))
+	if (!polling_budget(&t->polling) || (!always && iothread_rests(t)))
 		return false;
 	counter_add(&t->stats.polls, 1);
-	probe_poll_start(t->name, t->poll_ns);
+	probe_poll_start(t->name, polling_budget(&t->polling));
 	start = last = now = now_ns();
 	while (!worked && !read_once(&t->attention) &&
-	       now - start < (always ? POLL_TOLD_NS : t->poll_ns)) {
+	       now - start < polling_budget(&t->polling)) {
 		arch_relax();
 		worked = iothread_turn(t);
 		now = now_ns();
-		if (!worked && !always)
-			iothread_looked(t, now, now - last);
+		if (!worked)
+			polling_looked(&t->polling, now, now - last);
 		last = now;
 	}
 	probe_poll_end(t->name, worked);
@@ -251,26 +257,8 @@ static bool iothread_poll(struct iothread *t)
 		t->idle_ns += now - start;
 		counter_add(&t->stats.poll_vain_ns, now - start);
 	}
+	iothread_compare(t, now);
 	return worked || always || read_once(&t->attention);
-}
-
-/*
- * Work came @idle ns after the last: had a longer look found it, look longer
- * next time, else shorter.
- */
-static void iothread_learn(struct iothread *t, u64 idle, u64 now)
-{
-	u64 max = t->poll.max_ns, least = max / POLL_LEAST;
-
-	if (idle > max) {
-		t->poll_ns /= 2;
-		if (t->poll_ns < least)
-			t->poll_ns = 0;
-	} else if (now >= t->poll_rest_until) {
-		t->poll_ns = t->poll_ns ? 2 * t->poll_ns : least;
-		if (t->poll_ns > max)
-			t->poll_ns = max;
-	}
 }
 
 /* Re-arm all wake-ups.  Returns whether work slipped in meanwhile. */
@@ -334,9 +322,10 @@ static void iothread_wait(struct iothread *t)
 	counter_add(&t->stats.wait_ns, end - start);
 	t->idle_ns += end - start;
 	if (n > 0) {	/* not if a client's patience ended */
-		iothread_learn(t, t->idle_ns, end);
+		polling_learn(&t->polling, t->idle_ns, end);
 		t->idle_ns = 0;
 	}
+	iothread_compare(t, end);
 }
 
 static void iothread_serve(struct iothread *t)
@@ -511,16 +500,13 @@ struct iothread_poll_change {
 	const struct iothread_poll *poll;
 };
 
-/* Between two turns; what was learnt stays, but within the new bound. */
+/* Between two turns. */
 static void iothread_change_poll(void *arg)
 {
 	const struct iothread_poll_change *change = arg;
-	struct iothread *t = change->thread;
 
-	t->poll = *change->poll;
-	if (t->poll_ns > t->poll.max_ns)
-		t->poll_ns = t->poll.max_ns;
-	t->stats.poll_max_ns = t->poll.max_ns;
+	polling_set(&change->thread->polling, change->poll);
+	change->thread->stats.poll_max_ns = change->poll->max_ns;
 }
 
 void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
@@ -532,9 +518,7 @@ void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)
 
 void iothread_inspect(const struct iothread *t, const struct inspector *to)
 {
-	inspect(to, "poll_always", t->poll.always);
-	inspect(to, "poll_max_ns", t->poll.max_ns);
-	inspect(to, "poll_budget_ns", t->poll_ns);
+	polling_inspect(&t->polling, to);
 }
 
 const char *iothread_name(const struct iothread *t)

@@ -441,16 +441,17 @@ static void blk_learn_pace(struct blk_queue *q)
 
 static void blk_publish_used(struct blk_queue *q)
 {
+	unsigned int n = virtqueue_unpublished(&q->vq);
+
 	counter_add(&q->stats.publications, 1);
+	counter_add(&q->client.served, n);
 	if (blk_queue_idle(q) && q->vq.event_idx)
 		blk_learn_pace(q);	/* before the driver brings more */
 	if (q->blk->irq_delay_auto)
-		blk_irq_learn(q, virtqueue_unpublished(&q->vq));
-	probe_publish(q->client.name, q->client.index,
-		      virtqueue_unpublished(&q->vq));
+		blk_irq_learn(q, n);
+	probe_publish(q->client.name, q->client.index, n);
 	if (q->trace)
-		trace_publish(q->trace, iothread_now(q->thread),
-			      virtqueue_unpublished(&q->vq));
+		trace_publish(q->trace, iothread_now(q->thread), n);
 	if (!virtqueue_publish(&q->vq) || q->irq.wanted) {
 		counter_add(&q->stats.suppressed, 1);
 	} else {
@@ -487,8 +488,7 @@ static bool blk_sleep(struct iothread_client *c)
 	if (!q->active || read_once(&q->blk->dev.broken) || !q->nfree ||
 	    c->resting)
 		return false;
-	more = virtqueue_kicks_on(&q->vq,
-				  c->patience ? (u16)q->pace.want : 1);
+	more = virtqueue_kicks_on(&q->vq, c->patience ? (u16)q->pace.want : 1);
 	if (q->vq.error)
 		blk_break(q, q->vq.error);
 	return more;

@@ -22,6 +22,7 @@
 struct inspector;
 struct iothread;
 struct iothread_client;
+struct poll_trial;
 
 /* All are called on the I/O thread itself, but for start().  Unused: NULL. */
 struct iothread_ops {
@@ -49,6 +50,7 @@ struct iothread_client {
 	const char *name;	/* ... of which disk; NULL: it is none */
 	u64 patience;		/* the client's: ns to sleep at most, 0: any time */
 	bool resting;		/* the client's: it wants no polling meanwhile */
+	u64 served;		/* the client's: requests completed; others may read it */
 	u64 wakeups;		/* by its fd; written by the thread alone */
 	struct iothread_client *next;
 };
@@ -70,6 +72,7 @@ struct iothread_stats {
 struct iothread_poll {
 	bool always;		/* never sleep */
 	u64 max_ns;		/* the budget is learnt, up to this; 0: no polling */
+	struct poll_trial *trial;	/* whether it pays; NULL: it is believed */
 };
 
 /* @name is visible in top -H, cut to 15 characters.  0 or -errno. */

@@ -398,6 +398,7 @@ control_stat() {
 	field '.disks[0].queues[0] | [.requests, .reads, .read_bytes] | join(" ")' "123 123 62976"
 	field '[.disks[0].queues[0].latency_ns[]] | add' 123
 	jq -r '(.disks[0].queues[0] | to_entries[] | select(.value | type == "number") | .key | select(. != "index") | "disk_queue_\(.)"),
+		(.disks[0] | to_entries[] | select(.value | type == "number") | "disk_\(.key)"),
 		(.iothreads[0] | to_entries[] | select(.value | type == "number") | "iothread_\(.key)")' "$said" >"$dir/keys"
 	ctl 0 stat web --prometheus
 	while read -r key; do

@@ -118,7 +118,7 @@ has() {
 said() { tr -d '\r' < "$log" | sed -n "s/^GUEST .*\\b$1=\\([^ ]*\\).*/\\1/p" | head -n 1; }
 sum() { md5sum "$1" | cut -c 1-32; }
 # total KEY: a counter of all queues or I/O threads from --stats
-total() { jq "[.disks[].queues[].$1?, .iothreads[].$1? | numbers] | add // 0" "$stats"; }
+total() { jq "[.disks[].$1?, .disks[].queues[].$1?, .iothreads[].$1? | numbers] | add // 0" "$stats"; }
 check() { [ "$@" ] || fail "not so: $*"; }
 
 # --- the tests -------------------------------------------------------------
@@ -558,8 +558,10 @@ test_polls_by_itself() {
 	guest 0 depth64 -c 1 -d /dev/nullb0,queues=1,poll=20000 --stats "$stats"
 	has 'fio=0 .*' end
 	echo "# poll=20000: $(total polls_found) of $(total polls) polls found work;" \
-		"$(total kicks) kicks for $(total batches) batches, $(said iops) IOPS"
+		"$(total kicks) kicks for $(total batches) batches, $(said iops) IOPS;" \
+		"$(total poll_trials_lost) of $(total poll_trials) trials lost"
 	check "$(total polls_found)" -gt 0
+	check "$(total poll_trials)" -gt 0
 	check "$(total kicks)" -lt "$(total batches)"
 	check "$(total kicks_suppressed)" -gt 0
 }

@@ -7,6 +7,7 @@
 #include "guest_ring.h"
 #include "kvm/event.h"
 #include "kvm/iothread.h"
+#include "kvm/poll_trial.h"
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -670,6 +671,33 @@ START_TEST(test_poll_adaptive)
 }
 END_TEST
 
+/* A trial counts what all the threads of the disk served, whoever looks. */
+START_TEST(test_poll_trial)
+{
+	struct guest guests[2] = { { .offered = false }, { .offered = false } };
+	struct iothread *threads[2];
+	struct poll_trial trial;
+	const struct iothread_poll poll = { .max_ns = 200000, .trial = &trial };
+	unsigned int n = 0;
+
+	for (unsigned int i = 0; i < 2; i++)
+		threads[i] = guest_start(&guests[i], NULL);
+	poll_trial_init(&trial, threads, 2);
+	for (unsigned int i = 0; i < 2; i++)
+		iothread_set_poll(threads[i], &poll);
+	/* On a busy machine some trials tell nothing. */
+	while (!read_once(&trial.trials)) {
+		ck_assert(guest_offer(&guests[0], true, ++n));
+		counter_add(&guests[1].client.served, 100);
+		usleep(500);
+	}
+	for (unsigned int i = 0; i < 2; i++)
+		iothread_stop(threads[i]);
+	for (unsigned int i = 0; i < 2; i++)
+		guest_stop(&guests[i], threads[i]);
+}
+END_TEST
+
 /* Offers that come rarely are not polled for, after the first few. */
 START_TEST(test_poll_shrinks_to_zero)
 {
@@ -881,6 +909,7 @@ int main(void)
 	tcase_add_test(tc, test_poll_always_told);
 	tcase_add_loop_test(tc, test_poll_slow_looks, 0, 2);
 	tcase_add_test(tc, test_poll_adaptive);
+	tcase_add_test(tc, test_poll_trial);
 	tcase_add_test(tc, test_poll_shrinks_to_zero);
 	tcase_add_test(tc, test_patience);
 	tcase_add_test(tc, test_resting);
