@@ -211,6 +211,7 @@ int drive_parse(struct drive *d, const char *text, unsigned int index)
 	d->discard = true;
 	d->poll.index = POLL_ADAPTIVE;
 	d->adaptive_ns = POLL_NS_LEAST;
+	d->all_iothreads = 1;
 	d->block_size.index = BLOCK_OF_HOST;
 	drive_keys(d, keys);
 	err = options_parse_keys(keys, "--disk", text, &d->text, &d->path);
@@ -231,19 +232,21 @@ void drive_forget(struct drive *d)
 /* For long only where vCPUs and I/O threads can have a CPU each. */
 void drives_measure(struct drive *drives, unsigned int n, unsigned int ncpus)
 {
-	unsigned int threads = ncpus;
+	unsigned int threads = 0;
 	u64 ns = POLL_NS_LEAST;
 
 	for (unsigned int i = 0; i < n; i++)
 		threads += drives[i].iothreads;
-	if (cpus_allowed() >= threads)
+	if (cpus_allowed() >= ncpus + threads)
 		ns = POLL_WAKEUPS * wakeup_cost();
 	if (ns < POLL_NS_LEAST)
 		ns = POLL_NS_LEAST;
 	if (ns > POLL_NS_MOST)
 		ns = POLL_NS_MOST;
-	for (unsigned int i = 0; i < n; i++)
+	for (unsigned int i = 0; i < n; i++) {
 		drives[i].adaptive_ns = ns;
+		drives[i].all_iothreads = threads;
+	}
 }
 
 static struct iothread_poll drive_poll(struct drive *d)
@@ -431,7 +434,7 @@ int drive_count(struct drive *d, unsigned int ncpus)
 
 int drive_attach(struct drive *d, struct vm *vm)
 {
-	const struct disk_params params = {
+	struct disk_params params = {
 		.path = d->path,
 		.readonly = d->readonly,
 		.lock = d->lock,
@@ -447,6 +450,9 @@ int drive_attach(struct drive *d, struct vm *vm)
 
 	if (err)
 		return err;
+	/* Each thread has a ring, which locks it by itself; a part would bring little. */
+	if (guest_memory_lockable(&vm->mem, d->all_iothreads))
+		params.memory = (struct iovec){ vm->mem.base, vm->mem.size };
 	err = disk_open(&d->disk, &params);
 	if (!err)
 		err = drive_new_threads(d);

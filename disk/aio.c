@@ -43,6 +43,7 @@ struct aio_disk {
 	struct eraser *eraser;
 	struct flusher *flusher;	/* NULL: nothing to flush, or not wanted */
 	unsigned int batch;	/* 0: no limit */
+	struct iovec memory;
 	bool ignore_flush;
 };
 
@@ -361,6 +362,7 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 	aio_context_add_file(ctx, image->buffered_fd);
 	if (ad->batch)
 		ctx->batch = ad->batch;
+	ctx->memory = ad->memory;
 	aq = aligned_alloc(AIO_LINE, AIO_LINE);
 	if (!aq)
 		goto no_memory;
@@ -450,6 +452,7 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 		goto close;
 	ad->ignore_flush = disk_cache_mode(params)->ignore_flush;
 	ad->batch = params->batch;
+	ad->memory = params->memory;
 	if (!disk->info.readonly && !ad->ignore_flush)
 		err = flusher_new(&ad->flusher, ad->image.fd, ad->image.path);
 	if (err)

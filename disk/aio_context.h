@@ -69,6 +69,7 @@ struct aio_context {
 	const char *path;	/* of the first, for messages */
 	unsigned int nfiles;	/* that calls name, for io_uring to register: */
 	int files[AIO_FILES];
+	struct iovec memory;	/* of most buffers, for io_uring to pin */
 };
 
 extern const struct aio_engine aio_native;

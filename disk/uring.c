@@ -3,15 +3,20 @@
  * The engine for io_uring: a turn is one io_uring_enter(), completions are read
  * from the mapped ring, without a system call, and files are registered.
  *
+ * So is guest memory, in pieces, each with the first request that has its buffer
+ * there: its pages stay pinned, and need not be looked up for each request.
+ *
  * The eventfd tells of completions only while the thread sleeps.  Where the
  * kernel allows no ring, the context becomes one of the native engine, with a
  * warning; that is decided before the thread runs.  run, flush and sleep are
- * the I/O thread's, without a lock, an allocation or a log line.
+ * the I/O thread's, without a lock, an allocation or a log line.  A turn that
+ * registers a piece, one at most, has one more system call.
  */
 #include "disk/aio_context.h"
 #include "log.h"
 #include "probes.h"
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #ifdef __CHECKER__	/* <linux/fs.h> says it again, in other words */
 #undef RWF_HIPRI
@@ -23,6 +28,15 @@
 #include <liburing.h>
 
 #define SUBMIT_MAX 4096u	/* entries of the submission ring */
+#define PIECE (2ul << 20)	/* a huge page, which comes as a whole anyway */
+#define PIECES_MAX (1u << 14)	/* the kernel's limit; what is behind goes as without */
+
+/* Of guest memory. */
+enum piece {
+	PIECE_NEW,		/* no request's buffer was there */
+	PIECE_PINNED,		/* registered, by its number */
+	PIECE_REFUSED,		/* by the kernel: of RLIMIT_MEMLOCK, say */
+};
 
 struct uring_context {
 	struct aio_context ctx;	/* first: found from it */
@@ -30,6 +44,10 @@ struct uring_context {
 	unsigned int room;	/* entries of the completion ring */
 	unsigned int nfiles;	/* registered */
 	bool armed;		/* completions signal the eventfd */
+	bool pinned;		/* a piece, in this turn: one is enough */
+	unsigned int npieces;	/* 0: the kernel registers none */
+	u64 first_piece;	/* its address, in pieces */
+	u8 *pieces;		/* enum piece */
 };
 
 /* --- completions --------------------------------------------------------- */
@@ -61,29 +79,63 @@ static bool uring_reap(struct uring_context *uc)
 
 /* --- submission ---------------------------------------------------------- */
 
-static void uring_prepare_rw(struct io_uring_sqe *sqe, const struct iocb *iocb)
+static void uring_pin(struct uring_context *uc, u64 piece)
+{
+	struct iovec iov = {
+		.iov_base = (void *)((uc->first_piece + piece) * PIECE),
+		.iov_len = PIECE,
+	};
+	int n = io_uring_register_buffers_update_tag(
+		&uc->ring, (unsigned int)piece, &iov, NULL, 1);
+
+	uc->pieces[piece] = n == 1 ? PIECE_PINNED : PIECE_REFUSED;
+	uc->pinned = true;
+}
+
+/* The pinned piece that has all of the buffer, or -1. */
+static int uring_piece(struct uring_context *uc, const struct iocb *iocb)
+{
+	u64 start = (u64)(unsigned long)iocb->u.c.buf;
+	u64 last = start + iocb->u.c.nbytes - 1;
+	u64 piece = start / PIECE - uc->first_piece;
+
+	if (piece >= uc->npieces || start / PIECE != last / PIECE)
+		return -1;
+	if (uc->pieces[piece] == PIECE_NEW && !uc->pinned)
+		uring_pin(uc, piece);
+	return uc->pieces[piece] == PIECE_PINNED ? (int)piece : -1;
+}
+
+static void uring_prepare_rw(struct uring_context *uc, struct io_uring_sqe *sqe,
+			     const struct iocb *iocb)
 {
 	bool read = iocb->aio_lio_opcode == IO_CMD_PREADV ||
 		    iocb->aio_lio_opcode == IO_CMD_PREAD;
 	bool vector = iocb->aio_lio_opcode == IO_CMD_PREADV ||
 		      iocb->aio_lio_opcode == IO_CMD_PWRITEV;
-	unsigned int op = vector ? (read ? IORING_OP_READV : IORING_OP_WRITEV) :
-				   (read ? IORING_OP_READ : IORING_OP_WRITE);
+	int piece = vector ? -1 : uring_piece(uc, iocb);
+	unsigned int op = read ? IORING_OP_READ : IORING_OP_WRITE;
 
+	if (vector)
+		op = read ? IORING_OP_READV : IORING_OP_WRITEV;
+	else if (piece >= 0)
+		op = read ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 	io_uring_prep_rw((int)op, sqe, iocb->aio_fildes, iocb->u.c.buf,
 			 (unsigned int)iocb->u.c.nbytes,
 			 (u64)iocb->u.c.offset);
 	sqe->rw_flags = (__force __kernel_rwf_t)iocb->aio_rw_flags;
+	if (piece >= 0)
+		sqe->buf_index = (u16)piece;
 }
 
-static void uring_prepare(const struct uring_context *uc, const struct iocb *iocb,
+static void uring_prepare(struct uring_context *uc, const struct iocb *iocb,
 			  struct io_uring_sqe *sqe)
 {
 	if (iocb->aio_lio_opcode == IO_CMD_FDSYNC)
 		io_uring_prep_fsync(sqe, iocb->aio_fildes,
 				    IORING_FSYNC_DATASYNC);
 	else
-		uring_prepare_rw(sqe, iocb);
+		uring_prepare_rw(uc, sqe, iocb);
 	io_uring_sqe_set_data(sqe, iocb->data);
 	for (unsigned int i = 0; i < uc->nfiles; i++) {
 		if (uc->ctx.files[i] == iocb->aio_fildes) {
@@ -130,6 +182,7 @@ static void uring_submit(struct uring_context *uc)
 	int n;
 
 	ctx->full = false;
+	uc->pinned = false;
 	uring_fill(uc);
 	while (io_uring_sq_ready(&uc->ring)) {
 		n = io_uring_submit(&uc->ring);
@@ -269,10 +322,34 @@ static void uring_stop(struct aio_context *ctx)
 {
 	struct uring_context *uc = (struct uring_context *)ctx;
 
-	/* At once: the ring itself is freed later, and files hold locks. */
+	/* At once: the ring itself is freed later, files hold locks, memory is locked. */
 	if (uc->nfiles)
 		io_uring_unregister_files(&uc->ring);
+	if (uc->npieces)
+		io_uring_unregister_buffers(&uc->ring);
 	io_uring_queue_exit(&uc->ring);
+	free(uc->pieces);
+}
+
+/* Room for all whole pieces; none is registered yet.  Refused, all is as without. */
+static void uring_add_memory(struct uring_context *uc)
+{
+	const struct iovec *memory = &uc->ctx.memory;
+	u64 start = (u64)(unsigned long)memory->iov_base;
+	u64 first = (start + PIECE - 1) / PIECE;
+	u64 n = (start + memory->iov_len) / PIECE - first;
+
+	if (memory->iov_len < 2 * PIECE)
+		return;
+	if (n > PIECES_MAX)
+		n = PIECES_MAX;
+	uc->pieces = calloc(n, sizeof(*uc->pieces));
+	if (!uc->pieces)
+		return;
+	if (io_uring_register_buffers_sparse(&uc->ring, (unsigned int)n))
+		return;
+	uc->first_piece = first;
+	uc->npieces = (unsigned int)n;
 }
 
 static int uring_start(struct aio_context *ctx)
@@ -289,6 +366,7 @@ static int uring_start(struct aio_context *ctx)
 	/* Refused, they are named by descriptor as elsewhere. */
 	if (!io_uring_register_files(&uc->ring, ctx->files, ctx->nfiles))
 		uc->nfiles = ctx->nfiles;
+	uring_add_memory(uc);
 	/* Before Linux 5.8 it cannot be switched: some signals too many. */
 	io_uring_cq_eventfd_toggle(&uc->ring, false);
 	return 0;

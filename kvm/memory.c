@@ -7,12 +7,14 @@
 #include "log.h"
 #include <assert.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <linux/kvm.h>
 #include <linux/mempolicy.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -79,6 +81,26 @@ int guest_memory_bind(const struct guest_memory *mem, u64 offset, u64 size,
 		    0) < 0)
 		return -errno;
 	return 0;
+}
+
+/* CAP_IPC_LOCK; capget(2), for which the C library has no wrapper. */
+static bool may_lock_all(void)
+{
+	struct __user_cap_header_struct head = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3];
+
+	return !syscall(SYS_capget, &head, caps) &&
+	       caps[0].effective & 1u << CAP_IPC_LOCK;
+}
+
+bool guest_memory_lockable(const struct guest_memory *mem, unsigned int times)
+{
+	struct rlimit limit;
+
+	return may_lock_all() || (!getrlimit(RLIMIT_MEMLOCK, &limit) &&
+				  limit.rlim_cur / times >= mem->size);
 }
 
 void guest_memory_unmap(struct guest_memory *mem)

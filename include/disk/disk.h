@@ -76,6 +76,11 @@ struct disk_params {
 	bool discard;		/* space may be given back */
 	u32 block_size;		/* for the guest: 512, 4096, or 0: the host's */
 	unsigned int batch;	/* most requests of one submission; 0: no limit */
+	/*
+	 * Where the buffers of most requests are, if that is known.  An engine may
+	 * pin it: the pages stay what they are while the disk is open.
+	 */
+	struct iovec memory;
 	enum disk_engine engine;
 	enum disk_cache cache;
 };

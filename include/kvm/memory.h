@@ -45,6 +45,11 @@ u64 guest_hugepage_size(void);
  */
 int guest_memory_bind(const struct guest_memory *mem, u64 offset, u64 size,
 		      unsigned int node, bool strict);
+/*
+ * Whether the host lets this process keep all of the memory in place, counted
+ * @times: CAP_IPC_LOCK, or `ulimit -l`, which is one for all processes of a user.
+ */
+bool guest_memory_lockable(const struct guest_memory *mem, unsigned int times);
 void guest_memory_unmap(struct guest_memory *mem);
 
 /* Tell KVM of every region (KVM_SET_USER_MEMORY_REGION).  0 or -errno. */

@@ -390,12 +390,14 @@ test_discard() {
 	check "$(total zeroed_bytes)" -ge $((8 << 20))
 }
 
+# verify FILE [,KEYS]
 verify() {
-	guest 0 mq,verify -c 4 -d "$1,queues=4"
+	guest 0 mq,verify -c 4 -d "$1,queues=4${2-}"
 	has queues=4 vectors=4 firing=4 'fio=0 err= *0 ' 'io=.*' end
 	check "$(sum "$1")" = "$(said md5)"
 }
 test_verify_file() { image a.img 64M; verify /scratch/a.img; }
+test_verify_uring() { image a.img 64M; verify /scratch/a.img ,aio=io_uring; }
 test_verify_loop() {
 	local loop
 	image a.img 64M

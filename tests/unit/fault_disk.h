@@ -42,6 +42,7 @@ struct fault_host {
 	int no_uring;		/* errno of a ring's set-up ... */
 	unsigned int uring_allow;	/* ... after so many */
 	unsigned int uring_entries;	/* submissions at most, and twice that */
+	int no_pin;		/* errno when memory is registered */
 	bool hold;		/* preadv(), pwritev2(), fdatasync() wait meanwhile */
 	int lost;		/* errno of a lost page: one fdatasync() tells it */
 
@@ -66,6 +67,9 @@ struct fault_host {
 	unsigned int pwrites;
 	unsigned int uring_rings;
 	unsigned int uring_files;	/* registered */
+	unsigned int uring_pins;	/* pieces of memory to register, ... */
+	unsigned int uring_refused;	/* ... and that were not */
+	unsigned int uring_fixed;	/* requests with a buffer there */
 	unsigned int held;	/* calls that waited */
 	unsigned int getevents;
 };

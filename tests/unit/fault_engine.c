@@ -52,6 +52,30 @@ int io_uring_register_files(struct io_uring *ring, const int *files,
 	return err;
 }
 
+int io_uring_register_buffers_update_tag(struct io_uring *ring,
+					 unsigned int off,
+					 const struct iovec *iovecs,
+					 const __u64 *tags, unsigned int nr)
+{
+	int (*real)(struct io_uring *, unsigned int, const struct iovec *,
+		    const __u64 *, unsigned int);
+	int n = -fault_host.no_pin;
+
+	*(void **)&real =
+		dlsym(RTLD_NEXT, "io_uring_register_buffers_update_tag");
+	if (!n)
+		n = real(ring, off, iovecs, tags, nr);
+	fault_host.uring_pins += nr;
+	fault_host.uring_refused += n < 0;
+	return n;
+}
+
+static bool is_fixed(const struct io_uring_sqe *sqe)
+{
+	return sqe->opcode == IORING_OP_READ_FIXED ||
+	       sqe->opcode == IORING_OP_WRITE_FIXED;
+}
+
 /* Shorten or spoil one; returns what is to be put back after its submission. */
 static struct iovec *fault_sqe(struct io_uring_sqe *sqe, struct iovec *saved)
 {
@@ -67,7 +91,8 @@ static struct iovec *fault_sqe(struct io_uring_sqe *sqe, struct iovec *saved)
 	}
 	if (!room)
 		return NULL;
-	if (sqe->opcode == IORING_OP_READ || sqe->opcode == IORING_OP_WRITE) {
+	if (sqe->opcode == IORING_OP_READ || sqe->opcode == IORING_OP_WRITE ||
+	    is_fixed(sqe)) {
 		if (sqe->len > room)
 			sqe->len = (u32)room;
 		return NULL;
@@ -120,6 +145,7 @@ static void count_sqes(const struct io_uring *ring)
 				sqe->fsync_flags == IORING_FSYNC_DATASYNC;
 		else if (sqe->rw_flags & RWF_DSYNC)
 			fault_host.durable++;
+		fault_host.uring_fixed += is_fixed(sqe);
 	}
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Which engine a disk gets, and what each does of its own: io_uring that the
- * kernel refuses, its small rings, its registered files and its eventfd; the
+ * kernel refuses, its small rings, its registered files and memory, its eventfd; the
  * pool of aio=threads.  What they have in common is in test_disk.c and
  * test_aio.c.
  */
@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define WORKERS 8u		/* at most, of a thread */
+#define PIECE (2ul << 20)	/* of memory that io_uring pins */
 
 static void is_engine(const struct bench *b, const char *engine, const char *why)
 {
@@ -227,6 +228,67 @@ START_TEST(test_registered_files)
 	}
 	ck_assert_uint_eq(fault_host.uring_files, 1);
 	bench_exit(&b);
+}
+END_TEST
+
+/*
+ * Pieces of memory are registered, each once, when the first request comes that lies
+ * in one; what does not, crosses two or is refused goes as without.  Short transfers
+ * continue.
+ */
+START_TEST(test_registered_memory)
+{
+	static const struct {
+		size_t offset, len;
+		unsigned int pins, fixed;	/* by then */
+	} ios[] = {
+		{ 0, 4096, 0, 0 },	/* no whole piece begins there */
+		{ PIECE - 4096, 8192, 0, 0 },
+		{ PIECE, 4096, 1, 1 },
+		{ PIECE + 65536, 65536, 1, 2 },
+		{ 2 * PIECE - 4096, 4096, 1, 3 },
+		{ 2 * PIECE - 4096, 8192, 1, 3 },
+		{ 2 * PIECE, 4096, 2, 4 },
+		{ 3 * PIECE, 4096, 2, 4 },	/* no whole one either */
+	};
+	struct disk_params params = { .engine = DISK_ENGINE_IO_URING };
+	char *memory = NULL, *data = rig_buffer(65536, 9);
+	struct bench b;
+
+	ck_assert_int_eq(posix_memalign((void **)&memory, PIECE, 4 * PIECE), 0);
+	memset(memory, 0, 4 * PIECE);
+	params.memory = (struct iovec){ memory + 4096, 4 * PIECE - 8192 };
+	bench_open(&b, &variants[AIO]);
+	disk_close(b.disk);
+	fault_host.no_pin = _i == 1 ? ENOMEM : 0;
+	fault_host.cut = _i == 2 ? 4096 : 0;
+	params.path = b.file;
+	ck_assert_int_eq(disk_open(&b.disk, &params), 0);
+	rig_add(&b.rig, b.disk, DEPTH);
+	rig_start(&b.rig);
+	for (unsigned int i = 0; i < sizeof(ios) / sizeof(ios[0]); i++) {
+		char *buf = memory + ios[i].offset;
+		bool write = i % 2;
+
+		if (write)
+			memcpy(buf, data, ios[i].len);
+		ck_assert_int_eq(rig_io(&b.rig, write ? DISK_WRITE : DISK_READ,
+					0, buf, ios[i].len), 0);
+		bench_check_file(&b, 0, buf, ios[i].len);
+		if (_i == 2)
+			continue;
+		ck_assert_uint_eq(fault_host.uring_pins, ios[i].pins);
+		/* `ulimit -l` may be too small. */
+		if (_i || !fault_host.uring_refused)
+			ck_assert_uint_eq(fault_host.uring_fixed,
+					  _i ? 0 : ios[i].fixed);
+	}
+	/* 64 KiB came in 16 parts, in place as well. */
+	if (_i == 2 && !fault_host.uring_refused)
+		ck_assert_uint_ge(fault_host.uring_fixed, 4 + 15);
+	bench_exit(&b);
+	free(data);
+	free(memory);
 }
 END_TEST
 
@@ -453,6 +515,7 @@ static Suite *engines_suite(void)
 	tcase_add_test(tc, test_refused_at_start);
 	tcase_add_loop_test(tc, test_small_rings, URING, URING_LATE);
 	tcase_add_test(tc, test_registered_files);
+	tcase_add_loop_test(tc, test_registered_memory, 0, 3);
 	tcase_add_test(tc, test_uring_wakes);
 	tcase_add_loop_test(tc, test_batch, DISK_ENGINE_IO_URING,
 			    DISK_ENGINE_IO_URING + 1);

@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
 
 #define GIB (1ull << 30)
 
@@ -161,6 +163,27 @@ START_TEST(test_bind)
 }
 END_TEST
 
+/* Each I/O thread that locks it counts, as the kernel counts; root may lock all. */
+START_TEST(test_lockable)
+{
+	const struct guest_memory mem = { .size = 1u << 20 };
+	struct rlimit limit, saved;
+	bool root = !geteuid();
+
+	ck_assert_int_eq(getrlimit(RLIMIT_MEMLOCK, &saved), 0);
+	limit = saved;
+	limit.rlim_cur = 3 * mem.size - 1;
+	if (root)
+		ck_assert(guest_memory_lockable(&mem, 1000000));
+	ck_assert(!root || !seteuid(65534));
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &limit), 0);
+	ck_assert(guest_memory_lockable(&mem, 2));
+	ck_assert(!guest_memory_lockable(&mem, 3));
+	ck_assert(!root || !seteuid(0));
+	ck_assert_int_eq(setrlimit(RLIMIT_MEMLOCK, &saved), 0);
+}
+END_TEST
+
 /* --- on hosts ------------------------------------------------------------ */
 
 START_TEST(test_host)
@@ -232,6 +255,7 @@ static Suite *numa_suite(void)
 	tcase_add_test(tc, test_wrong_host_sum);
 	tcase_add_test(tc, test_ranges);
 	tcase_add_test(tc, test_bind);
+	tcase_add_test(tc, test_lockable);
 	tcase_add_test(tc, test_host);
 	tcase_add_loop_test(tc, test_wrong_host, 0, 4);
 	suite_add_tcase(suite, tc);
