@@ -71,7 +71,6 @@ power9() {
 	[ $status -eq 125 ] && grep -q 'this host is a POWER9' "$dir/power9.out"
 }
 
-# TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
 pattern=${1-}
@@ -82,7 +81,7 @@ pattern=${1-}
 		env LKVM="$(realpath "$lkvm")" DIR="$dir" LINUX="$linux" X86="$x86" TOOLS="$tools" \
 		DEADLINE=$(($(date +%s) + ${LIMIT-700})) /bin/sh "$here/power-tests.sh" "$@"
 } |
-	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
+	"$here/number.sh" || status=$?
 
 count() { grep -c "$1" "$dir/results" || :; }
 skipped=$(count '^ok .*# SKIP')

@@ -7,7 +7,7 @@
 # NAME" for each.  The binary under test is build/x86/lkvm or $LKVM.  The counts
 # "passed failed skipped" go to the file $COUNTS, if that is set.  Logs of what
 # failed stay in build/system/logs.
-set -eu
+set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
@@ -43,12 +43,11 @@ sed -n '/^#!\/bin\/sh/,/^```/{/^```/!p}' "$top/docs/ci.md" > "$dir/ci.sh"
 "$scripts/mkdisk.sh" "$dir/root.img" 64M --init "$here/guest-init.sh" --program busybox --file /dev/null:/is-root
 "$scripts/mkdisk.sh" "$dir/scratch.img" 1G --program busybox
 
-# TAP wants numbers; a repeated run continues, so they are given here.
 # Tests that have not begun after $LIMIT seconds fail.
 status=0
 "$scripts/emuhost.sh" --numa 2 --share "$dir" --disk "$dir/scratch.img" --timeout 1040 --retries 4 -- \
 	env LKVM="$lkvm" DIR="$dir" DEADLINE=$(($(date +%s) + ${LIMIT-920})) "$here/tests.sh" "$@" |
-	awk '/^(not )?ok / { sub(/ok /, "ok " ++n " - ") } { print; fflush() }' || status=$?
+	"$here/number.sh" || status=$?
 
 count() { grep -c "$1" "$dir/results" || :; }
 skipped=$(count '^ok .*# SKIP')
