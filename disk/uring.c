@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The engine for io_uring: a turn is one io_uring_enter(), completions are read
- * from the mapped ring, without a system call, and files are registered.
+ * The engine for io_uring: a turn is at most one io_uring_enter(), completions are
+ * read from the mapped ring, and files are registered.
  *
  * So is guest memory, in pieces, each with the first request that has its buffer
  * there: its pages stay pinned, and need not be looked up for each request.
+ *
+ * Since Linux 6.1 what a device completes later waits in the kernel, where it costs
+ * least, until the thread enters it; a flag in the mapped ring says so.
  *
  * The eventfd tells of completions only while the thread sleeps.  Where the
  * kernel allows no ring, the context becomes one of the native engine, with a
@@ -28,6 +31,9 @@
 #include <liburing.h>
 
 #define SUBMIT_MAX 4096u	/* entries of the submission ring */
+#define DEFERRED                                                   \
+	(IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | \
+	 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_R_DISABLED)
 #define PIECE (2ul << 20)	/* a huge page, which comes as a whole anyway */
 #define PIECES_MAX (1u << 14)	/* the kernel's limit; what is behind goes as without */
 
@@ -77,6 +83,15 @@ static bool uring_reap(struct uring_context *uc)
 	return true;
 }
 
+/*
+ * Whether completions wait in the kernel.  It may say so after they were taken, until
+ * the next one is, so that only what is reaped counts as work.
+ */
+static bool uring_waits(const struct uring_context *uc)
+{
+	return read_once(uc->ring.sq.kflags) & IORING_SQ_TASKRUN;
+}
+
 /* --- submission ---------------------------------------------------------- */
 
 static void uring_pin(struct uring_context *uc, u64 piece)
@@ -109,18 +124,16 @@ static int uring_piece(struct uring_context *uc, const struct iocb *iocb)
 static void uring_prepare_rw(struct uring_context *uc, struct io_uring_sqe *sqe,
 			     const struct iocb *iocb)
 {
-	bool read = iocb->aio_lio_opcode == IO_CMD_PREADV ||
-		    iocb->aio_lio_opcode == IO_CMD_PREAD;
-	bool vector = iocb->aio_lio_opcode == IO_CMD_PREADV ||
-		      iocb->aio_lio_opcode == IO_CMD_PWRITEV;
-	int piece = vector ? -1 : uring_piece(uc, iocb);
-	unsigned int op = read ? IORING_OP_READ : IORING_OP_WRITE;
+	static const u8 ops[][2] = {	/* with a registered buffer */
+		[IO_CMD_PREAD] = { IORING_OP_READ, IORING_OP_READ_FIXED },
+		[IO_CMD_PWRITE] = { IORING_OP_WRITE, IORING_OP_WRITE_FIXED },
+		[IO_CMD_PREADV] = { IORING_OP_READV },
+		[IO_CMD_PWRITEV] = { IORING_OP_WRITEV },
+	};
+	const u8 *op = ops[iocb->aio_lio_opcode];
+	int piece = op[1] ? uring_piece(uc, iocb) : -1;
 
-	if (vector)
-		op = read ? IORING_OP_READV : IORING_OP_WRITEV;
-	else if (piece >= 0)
-		op = read ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
-	io_uring_prep_rw((int)op, sqe, iocb->aio_fildes, iocb->u.c.buf,
+	io_uring_prep_rw(op[piece >= 0], sqe, iocb->aio_fildes, iocb->u.c.buf,
 			 (unsigned int)iocb->u.c.nbytes,
 			 (u64)iocb->u.c.offset);
 	sqe->rw_flags = (__force __kernel_rwf_t)iocb->aio_rw_flags;
@@ -185,7 +198,7 @@ static void uring_submit(struct uring_context *uc)
 	uc->pinned = false;
 	uring_fill(uc);
 	while (io_uring_sq_ready(&uc->ring)) {
-		n = io_uring_submit(&uc->ring);
+		n = io_uring_submit_and_get_events(&uc->ring);
 		counter_add(&ctx->stats.submits, 1);
 		if (n == -EINTR)
 			continue;
@@ -217,6 +230,9 @@ static bool uring_run(struct iothread_client *c)
 		io_uring_cq_eventfd_toggle(&uc->ring, false);
 		uc->armed = false;
 	}
+	/* What is staged brings them along. */
+	if (uring_waits(uc) && (uc->ctx.full || !uring_left(uc)))
+		io_uring_get_events(&uc->ring);
 	return uring_reap(uc);
 }
 
@@ -247,6 +263,9 @@ static bool uring_sleep(struct iothread_client *c)
 		/* Pairs with the kernel's between a completion and its signal. */
 		full_fence();
 	}
+	/* Its flag, unlike its list, is not ordered with the signal. */
+	if (uc->ring.flags & IORING_SETUP_DEFER_TASKRUN)
+		io_uring_get_events(&uc->ring);
 	return io_uring_cq_ready(&uc->ring);
 }
 
@@ -284,10 +303,11 @@ static void uring_warn(const char *path, int err)
 		 path, why, remedy);
 }
 
-static int uring_setup(struct io_uring *ring, unsigned int depth)
+static int uring_setup_as(struct io_uring *ring, unsigned int depth,
+			  unsigned int flags)
 {
 	struct io_uring_params params = {
-		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
+		.flags = IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP | flags,
 		.cq_entries = depth,
 	};
 	unsigned int entries = depth < SUBMIT_MAX ? depth : SUBMIT_MAX;
@@ -302,6 +322,22 @@ static int uring_setup(struct io_uring *ring, unsigned int depth)
 	return -ENOSYS;
 }
 
+static int uring_setup(struct io_uring *ring, unsigned int depth)
+{
+	int err = uring_setup_as(ring, depth, DEFERRED);
+
+	return err == -EINVAL ? uring_setup_as(ring, depth, 0) : err;
+}
+
+/* By the thread that will submit: from now on the ring is its own.  0 or -errno. */
+static int uring_enable(struct io_uring *ring)
+{
+	if (!(ring->flags & IORING_SETUP_R_DISABLED))
+		return 0;
+	return io_uring_register((unsigned int)ring->ring_fd,
+				 IORING_REGISTER_ENABLE_RINGS, NULL, 0);
+}
+
 bool aio_uring_allowed(const char *path)
 {
 	struct io_uring ring;
@@ -309,8 +345,10 @@ bool aio_uring_allowed(const char *path)
 
 	if (!err) {
 		/* A ring that may not be entered would not do. */
+		err = uring_enable(&ring);
 		io_uring_prep_nop(io_uring_get_sqe(&ring));
-		err = io_uring_submit_and_wait(&ring, 1);
+		if (!err)
+			err = io_uring_submit_and_wait(&ring, 1);
 		io_uring_queue_exit(&ring);
 	}
 	if (err < 0)
@@ -318,15 +356,31 @@ bool aio_uring_allowed(const char *path)
 	return err >= 0;
 }
 
-static void uring_stop(struct aio_context *ctx)
+static void uring_enter(struct iothread_client *c)
 {
-	struct uring_context *uc = (struct uring_context *)ctx;
+	struct uring_context *uc = (struct uring_context *)c;
+	int err = uring_enable(&uc->ring);
 
-	/* At once: the ring itself is freed later, files hold locks, memory is locked. */
+	assert(!err);	/* of a ring that is not enabled yet, nothing refuses it */
+}
+
+/* At once: the ring itself is freed later, files hold locks, memory is locked. */
+static void uring_leave(struct iothread_client *c)
+{
+	struct uring_context *uc = (struct uring_context *)c;
+
 	if (uc->nfiles)
 		io_uring_unregister_files(&uc->ring);
 	if (uc->npieces)
 		io_uring_unregister_buffers(&uc->ring);
+	uc->nfiles = uc->npieces = 0;
+}
+
+static void uring_stop(struct aio_context *ctx)
+{
+	struct uring_context *uc = (struct uring_context *)ctx;
+
+	uring_leave(&ctx->client);	/* if no thread ever ran */
 	io_uring_queue_exit(&uc->ring);
 	free(uc->pieces);
 }
@@ -384,6 +438,8 @@ const struct aio_engine aio_uring = {
 	.name = "io_uring",
 	.thread = {
 		.start = aio_context_start,
+		.enter = uring_enter,
+		.leave = uring_leave,
 		.run = uring_run,
 		.flush = uring_flush,
 		.sleep = uring_sleep,

@@ -363,6 +363,9 @@ static void *iothread_main(void *arg)
 	pthread_setname_np(pthread_self(), t->name);
 	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	iothread_be_patient();
+	iothread_for_each(c, t)
+		if (c->ops->enter)
+			c->ops->enter(c);
 	while (!read_once(&t->stop)) {
 		if (read_once(&t->attention))
 			iothread_serve(t);
@@ -372,6 +375,9 @@ static void *iothread_main(void *arg)
 			iothread_wait(t);
 	}
 	iothread_serve(t);	/* nobody waits for a thread that is gone */
+	iothread_for_each(c, t)
+		if (c->ops->leave)
+			c->ops->leave(c);
 	return NULL;
 }
 

@@ -28,6 +28,9 @@ struct poll_trial;
 struct iothread_ops {
 	/* Before the thread runs, on its creator: take resources.  0 or -errno. */
 	int (*start)(struct iothread_client *c);
+	/* Before the first turn, and after the last one. */
+	void (*enter)(struct iothread_client *c);
+	void (*leave)(struct iothread_client *c);
 	/* A source of requests: stage them.  Returns whether there were any. */
 	bool (*take)(struct iothread_client *c);
 	/* Do what is ready.  Returns whether there was anything. */

@@ -52,6 +52,9 @@ const struct variant variants[NVARIANTS] = {
 	[URING_BUFFERED] = { .name = "io_uring buffered", .place = TMPFS,
 			     .path = "", .data = true,
 			     .engine = DISK_ENGINE_IO_URING },
+	[URING_OLD] = { .name = "io_uring before 6.1", .place = LOCAL,
+			.path = "", .data = true, .no_defer = true,
+			.engine = DISK_ENGINE_IO_URING },
 	[URING_LATE] = { .name = "late io_uring", .ops = &disk_fault_ops,
 			 .place = LOCAL, .path = "fault:12:0:5:", .data = true,
 			 .engine = DISK_ENGINE_IO_URING },
@@ -105,6 +108,7 @@ void bench_open(struct bench *b, const struct variant *v)
 	b->variant = v;
 	memset(&fault_host, 0, sizeof(fault_host));
 	fault_host.no_ring = v->no_ring;
+	fault_host.no_defer = v->no_defer;
 	if (v->place != NOWHERE)
 		rig_file(b->file, sizeof(b->file), dir ? dir : "/tmp",
 			 DISK_SIZE);

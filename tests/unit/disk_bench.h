@@ -24,6 +24,7 @@ struct variant {
 	bool data;			/* it keeps what is written */
 	bool errors;			/* some requests fail */
 	bool no_ring;
+	bool no_defer;
 	enum disk_engine engine;
 	u32 align;			/* as if the host had such blocks */
 };
@@ -32,7 +33,7 @@ struct variant {
 enum {
 	AIO, AIO_4K, AIO_BUFFERED, AIO_NO_RING, THREADS, THREADS_DIRECT,
 	THREADS_4K, NULL_DISK,
-	URING = 14, URING_4K, URING_BUFFERED, URING_LATE, NVARIANTS,
+	URING = 14, URING_4K, URING_BUFFERED, URING_OLD, URING_LATE, NVARIANTS,
 };
 
 extern const struct variant variants[NVARIANTS];

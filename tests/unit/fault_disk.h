@@ -42,6 +42,7 @@ struct fault_host {
 	int no_uring;		/* errno of a ring's set-up ... */
 	unsigned int uring_allow;	/* ... after so many */
 	unsigned int uring_entries;	/* submissions at most, and twice that */
+	bool no_defer;		/* no ring whose completions wait, as before Linux 6.1 */
 	int no_pin;		/* errno when memory is registered */
 	bool hold;		/* preadv(), pwritev2(), fdatasync() wait meanwhile */
 	int lost;		/* errno of a lost page: one fdatasync() tells it */
@@ -66,6 +67,7 @@ struct fault_host {
 	unsigned int zero_ranges;
 	unsigned int pwrites;
 	unsigned int uring_rings;
+	struct io_uring *uring;	/* the last of them */
 	unsigned int uring_files;	/* registered */
 	unsigned int uring_pins;	/* pieces of memory to register, ... */
 	unsigned int uring_refused;	/* ... and that were not */

@@ -27,12 +27,15 @@ int io_uring_queue_init_params(unsigned int entries, struct io_uring *ring,
 	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_queue_init_params");
 	if (h->no_uring && h->uring_rings++ >= h->uring_allow)
 		return -h->no_uring;
+	if (h->no_defer && p->flags & IORING_SETUP_DEFER_TASKRUN)
+		return -EINVAL;
 	if (h->uring_entries && entries > h->uring_entries) {
 		entries = h->uring_entries;
 		p->cq_entries = 2 * entries;
 	}
 	err = real(entries, ring, p);
 	if (!err) {
+		h->uring = ring;
 		VALGRIND_MAKE_MEM_DEFINED(ring->sq.ring_ptr, ring->sq.ring_sz);
 		VALGRIND_MAKE_MEM_DEFINED(ring->cq.ring_ptr, ring->cq.ring_sz);
 	}
@@ -149,13 +152,13 @@ static void count_sqes(const struct io_uring *ring)
 	}
 }
 
-int io_uring_submit(struct io_uring *ring)
+int io_uring_submit_and_get_events(struct io_uring *ring)
 {
 	struct fault_host *h = &fault_host;
 	unsigned int n = ring->sq.sqe_tail - ring->sq.sqe_head;
 	int (*real)(struct io_uring *);
 
-	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit");
+	*(void **)&real = dlsym(RTLD_NEXT, "io_uring_submit_and_get_events");
 	h->submits++;
 	if (h->interrupt) {
 		h->interrupt--;
