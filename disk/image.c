@@ -151,7 +151,7 @@ static int image_open_fd(struct image *img, const struct disk_params *params)
 		img->memory = true;
 		img->direct = false;
 	}
-	/* No access times: only its owner may ask, for others all stays as it is. */
+	/* No access times: only its owner and root may ask, else all stays as it is. */
 	fcntl(img->fd, F_SETFL, fcntl(img->fd, F_GETFL) | O_NOATIME);
 	return 0;
 }

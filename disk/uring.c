@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The engine for io_uring: a turn is at most one io_uring_enter(), completions are
- * read from the mapped ring, and files are registered.
+ * The engine for io_uring: a turn is one io_uring_enter() at most, unless a ring is
+ * too small, completions are read from the mapped ring, and files are registered.
  *
  * So is guest memory, in pieces, each with the first request that has its buffer
  * there: its pages stay pinned, and need not be looked up for each request.
  *
  * Since Linux 6.1 what a device completes later waits in the kernel, where it costs
- * least, until the thread enters it; a flag in the mapped ring says so.
+ * least, until the thread enters it; a flag in the mapped ring says so, and the thread
+ * looks once more before it sleeps.
  *
  * The eventfd tells of completions only while the thread sleeps.  Where the
  * kernel allows no ring, the context becomes one of the native engine, with a

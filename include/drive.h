@@ -70,8 +70,9 @@ void drive_forget(struct drive *d);
 /* How many queues and I/O threads, in a guest of @ncpus.  0 or -errno. */
 int drive_count(struct drive *d, unsigned int ncpus);
 /*
- * Once for all drives of a guest of @ncpus, drive_count() done: how many I/O threads there
- * are, and how long poll=adaptive may poll on this host.  Before drive_attach(), and before this thread is kept to fewer CPUs.
+ * Once for all drives of a guest of @ncpus, drive_count() done: how many I/O threads
+ * there are, and how long poll=adaptive may poll on this host.  Before drive_attach(),
+ * and before this thread is kept to fewer CPUs.
  */
 void drives_measure(struct drive *drives, unsigned int n, unsigned int ncpus);
 /* Open and plug it in; its threads do not run yet.  0 or -errno. */
