@@ -8,7 +8,7 @@ cd "$(dirname "$0")/.."
 total=(0 0 0)
 # rung NAME COMMAND...: count what it says in $COUNTS
 rung() {
-	local name=$1 counts i
+	local name=$1 counts i begin=$SECONDS
 	shift
 	echo "=== $name"
 	counts=$(mktemp build/counts.XXXXXX)
@@ -18,6 +18,7 @@ rung() {
 		counted=(0 1 0)
 	fi
 	rm -f "$counts"
+	echo "# $((SECONDS - begin)) s"
 	for i in 0 1 2; do
 		total[i]=$((total[i] + counted[i]))
 	done
