@@ -48,6 +48,7 @@ struct iothread {
 	struct iothread_client *clients;	/* while threads run, as they are */
 	struct polling polling;
 	u64 idle_ns;		/* polled and slept since there was work */
+	u64 woken;		/* when, if no work was found since; 0: not so */
 	struct iothread_stats stats;
 	int cpu;		/* the host's, -1: any */
 	bool coarse;		/* no epoll_pwait2(): before Linux 5.11, or seccomp */
@@ -190,6 +191,9 @@ static bool iothread_turn(struct iothread *t)
 			c->ops->publish(c);
 	if (worked) {
 		counter_add(&t->stats.turns, 1);
+		if (t->woken)
+			polling_learn(&t->polling, t->idle_ns, t->woken);
+		t->woken = 0;
 		t->idle_ns = 0;
 	}
 	return worked;
@@ -321,10 +325,8 @@ static void iothread_wait(struct iothread *t)
 	end = now_ns();
 	counter_add(&t->stats.wait_ns, end - start);
 	t->idle_ns += end - start;
-	if (n > 0) {	/* not if a client's patience ended */
-		polling_learn(&t->polling, t->idle_ns, end);
-		t->idle_ns = 0;
-	}
+	if (n)		/* not if a client's patience ended */
+		t->woken = end;
 	iothread_compare(t, end);
 }
 
@@ -512,7 +514,7 @@ static void iothread_change_poll(void *arg)
 	const struct iothread_poll_change *change = arg;
 
 	polling_set(&change->thread->polling, change->poll);
-	change->thread->stats.poll_max_ns = change->poll->max_ns;
+	write_once(&change->thread->stats.poll_max_ns, change->poll->max_ns);
 }
 
 void iothread_set_poll(struct iothread *t, const struct iothread_poll *poll)

@@ -724,6 +724,24 @@ START_TEST(test_poll_shrinks_to_zero)
 }
 END_TEST
 
+/* A wake-up without work, as late signals of requests that polling found, teaches nothing. */
+START_TEST(test_woken_for_nothing)
+{
+	const struct iothread_poll poll = { .max_ns = 50000000 };
+	struct guest g = { .offered = false };
+	struct iothread *t = guest_start(&g, &poll);
+
+	for (unsigned int i = 0; i < 100; i++) {
+		event_signal(g.client.fd);
+		usleep(100);
+	}
+	iothread_call(t, nothing, NULL);
+	ck_assert_uint_gt(read_once(&g.client.wakeups), 0);
+	ck_assert_uint_eq(THREAD_STAT(t, polls), 0);
+	guest_stop(&g, t);
+}
+END_TEST
+
 /* A client that asks for it is looked after in time, with no wake-up. */
 START_TEST(test_patience)
 {
@@ -911,6 +929,7 @@ int main(void)
 	tcase_add_test(tc, test_poll_adaptive);
 	tcase_add_test(tc, test_poll_trial);
 	tcase_add_test(tc, test_poll_shrinks_to_zero);
+	tcase_add_test(tc, test_woken_for_nothing);
 	tcase_add_test(tc, test_patience);
 	tcase_add_test(tc, test_resting);
 	tcase_add_test(tc, test_clock);
