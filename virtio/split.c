@@ -176,18 +176,28 @@ bool split_publish(struct virtqueue *vq)
 }
 
 /*
- * With EVENT_IDX the driver kicks when its index passes avail_event.  It stays
- * behind by itself, unless it was set ahead, or the indices come round to it.
+ * With EVENT_IDX the driver kicks when its index passes avail_event.  It may ask only
+ * behind several additions, of which we took some already, so for no kicks
+ * avail_event is a whole ring behind.
  */
+static u16 split_behind(const struct virtqueue *vq)
+{
+	return (u16)(vq->split.next_avail - vq->size - 1);
+}
+
+static bool split_is_behind(const struct virtqueue *vq)
+{
+	return (u16)(split_behind(vq) - vq->split.avail_event) < 0x8000;
+}
+
+/* It stays behind by itself, unless it was set ahead, or the indices come round to it. */
 void split_kicks_off(struct virtqueue *vq)
 {
 	struct split_ring *r = &vq->split;
 
 	if (vq->event_idx) {
-		u16 behind = (u16)(r->next_avail - 1);
-
-		if ((u16)(behind - r->avail_event) >= 0x8000)
-			split_set_avail_event(vq, behind);
+		if (!split_is_behind(vq))
+			split_set_avail_event(vq, split_behind(vq));
 	} else if (!r->kicks_off) {
 		r->kicks_off = true;
 		write_once(&r->used->flags,
@@ -218,9 +228,7 @@ bool split_kicks_on(struct virtqueue *vq, u16 n)
 void split_inspect(const struct virtqueue *vq, const struct inspector *to)
 {
 	const struct split_ring *r = &vq->split;
-	bool on = vq->event_idx ?
-			  (u16)(r->avail_event - r->next_avail) < 0x8000 :
-			  !r->kicks_off;
+	bool on = vq->event_idx ? !split_is_behind(vq) : !r->kicks_off;
 
 	inspect(to, "avail_idx", le16_to_cpu(read_once(&r->avail->idx)));
 	inspect(to, "last_avail_idx", r->next_avail);

@@ -461,6 +461,34 @@ START_TEST(test_kicks_stay_off)
 }
 END_TEST
 
+/* Linux shows each request at once, and asks behind the last whether to kick. */
+START_TEST(test_kicks_stay_off_within_a_batch)
+{
+	u32 id, len;
+
+	if (layout)
+		return;		/* packed: shown with the first, at once */
+	start(4, EVENT_IDX);
+	for (unsigned int i = 0; i < test_scale(3 * 65536); i++) {
+		u16 asked = ring.exposed;
+
+		add_one();
+		ring_expose(&ring);
+		expect(pop() == 1);
+		virtqueue_push(&vq, &chain, 0);
+		virtqueue_kicks_off(&vq);
+		add_one();
+		ring.exposed = asked;
+		expect(!ring_expose(&ring));
+		expect(pop() == 1);
+		virtqueue_push(&vq, &chain, 0);
+		virtqueue_publish(&vq);
+		while (ring_get(&ring, &id, &len))
+			;
+	}
+}
+END_TEST
+
 /* A driver that batches is kicked for, wherever the re-arm fell in the batch. */
 START_TEST(test_kick_at_every_index)
 {
@@ -1000,6 +1028,7 @@ static void add_notifications(Suite *suite, bool packed)
 	tcase_add_test(tc, test_kick_at_the_third);
 	tcase_add_test(tc, test_kick_at_the_third_without_event_idx);
 	tcase_add_test(tc, test_kicks_stay_off);
+	tcase_add_test(tc, test_kicks_stay_off_within_a_batch);
 	tcase_add_test(tc, test_kick_at_every_index);
 	tcase_add_test(tc, test_interrupts_without_event_idx);
 	tcase_add_test(tc, test_used_event_ignored_without_event_idx);
