@@ -358,6 +358,8 @@ static int aio_queue_init(struct disk_queue *q, struct iothread *thread)
 	err = aio_context_get(thread, ad->engine, image->path, q->depth, &ctx);
 	if (err)
 		return err;
+	if (!ctx->info)
+		ctx->info = &q->disk->info;
 	aio_context_add_file(ctx, image->fd);
 	aio_context_add_file(ctx, image->buffered_fd);
 	if (ad->batch)
@@ -431,7 +433,7 @@ static void aio_choose_engine(struct aio_disk *ad, struct disk_info *info,
 	if (wanted == DISK_ENGINE_IO_URING &&
 	    !aio_uring_allowed(ad->image.path)) {
 		wanted = DISK_ENGINE_NATIVE;
-		info->engine_why = "the kernel refuses io_uring";
+		info->engine_why = AIO_URING_REFUSED;
 	}
 	ad->engine = engines[wanted];
 	info->engine = ad->engine->name;

@@ -67,6 +67,7 @@ struct aio_context {
 	bool started;
 	unsigned int users;	/* queues */
 	const char *path;	/* of the first, for messages */
+	struct disk_info *info;	/* of the first, which tells the engine */
 	unsigned int nfiles;	/* that calls name, for io_uring to register: */
 	int files[AIO_FILES];
 	struct iovec memory;	/* of most buffers, for io_uring to pin */
@@ -76,6 +77,8 @@ extern const struct aio_engine aio_native;
 extern const struct aio_engine aio_uring;
 extern const struct aio_engine aio_threads;
 
+/* Why a disk has native instead. */
+#define AIO_URING_REFUSED "the kernel refuses io_uring"
 /* Whether the kernel lets @path have io_uring; if not, warns that native is used. */
 bool aio_uring_allowed(const char *path);
 

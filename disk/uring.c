@@ -431,6 +431,8 @@ native:
 	uring_warn(ctx->path, err);
 	memset(ctx + 1, 0, sizeof(*uc) - sizeof(*ctx));
 	ctx->engine = &aio_native;
+	ctx->info->engine = aio_native.name;
+	ctx->info->engine_why = AIO_URING_REFUSED;
 	ctx->client.ops = &aio_native.thread;
 	return aio_native.start(ctx);
 }

@@ -167,6 +167,7 @@ START_TEST(test_refused_at_start)
 	rig_start(&b.rig);
 	rig_capture_end(&c);
 	rig_expect_line(&c, "warning", b.file, "native", "ulimit -l");
+	is_engine(&b, "native", "refuses");
 	use_it(&b);
 	bench_exit(&b);
 }
