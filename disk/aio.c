@@ -452,6 +452,13 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 	err = image_open(&ad->image, &disk->info, params);
 	if (err)
 		goto close;
+	aio_choose_engine(ad, &disk->info, params->engine);
+	if (params->batch && ad->engine == &aio_threads) {
+		log_error("--disk %s: batch=%u: the workers of aio=threads take requests one by one; leave it out, or give aio=native",
+			  params->path, params->batch);
+		err = -EINVAL;
+		goto close;
+	}
 	ad->ignore_flush = disk_cache_mode(params)->ignore_flush;
 	ad->batch = params->batch;
 	ad->memory = params->memory;
@@ -463,7 +470,6 @@ static int aio_open(struct disk *disk, const struct disk_params *params)
 	err = eraser_new(&ad->eraser, &ad->image, &disk->info, ad->flusher);
 	if (err)
 		goto close;
-	aio_choose_engine(ad, &disk->info, params->engine);
 	if (ad->ignore_flush)
 		log_warn("--disk %s: cache=unsafe: what the guest flushes is lost if this host crashes; use it for guests that can be made anew",
 			 params->path);

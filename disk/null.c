@@ -75,9 +75,9 @@ static int null_open(struct disk *disk, const struct disk_params *params)
 			  params->path, params->path + 5);
 		return -EINVAL;
 	}
-	if (params->engine != DISK_ENGINE_AUTO) {
-		log_error("--disk %s: a null disk makes no I/O; leave out aio=",
-			  params->path);
+	if (params->engine != DISK_ENGINE_AUTO || params->batch) {
+		log_error("--disk %s: a null disk makes no I/O; leave out %s",
+			  params->path, params->batch ? "batch=" : "aio=");
 		return -EINVAL;
 	}
 	disk->info = (struct disk_info){

@@ -123,12 +123,14 @@ wrong_disks() {
 
 	image "$disk" 1M
 	for key in queues=0 queues=5000 queues=many queue-size=0 queue-size=100 queue-size=2048 \
-		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe discard=unmap irq-delay=soon irq-delay=1001 transport=isa iops=-1 iops=20000000 iops=1K iops-burst=10 bps=1X bps=200G bps-burst=1M rerror=enospc rerror=1 werror=pause colour=red nonsense; do
+		iothreads=0 iothreads=300 ro=maybe poll=often poll=0 poll=100001 merge=maybe batch=-1 batch=x batch=262145 discard=unmap irq-delay=soon irq-delay=-1 irq-delay=1001 transport=isa iops=-1 iops=20000000 iops=1K iops-burst=10 bps=1X bps=200G bps-burst=1M rerror=enospc rerror=1 werror=pause colour=red nonsense; do
 		refused "disk key $key" "--disk.*${key%%=*}" -k "$payload" --disk "$disk,$key"
 	done
 	for key in uring native,aio=none THREADS "" 1; do
 		refused "disk key aio=$key" "--disk.*aio.*auto\|native\|io_uring\|threads" -k "$payload" --disk "$disk,aio=$key"
 	done
+	refused "disk key batch= with threads" "--disk.*batch=3.*aio=native" -k "$payload" --disk "$disk,aio=threads,batch=3"
+	refused "disk key batch= of a null disk" "--disk null:1G.*batch=" -k "$payload" --disk null:1G,batch=3
 	for key in on write-back none,cache= NONE; do
 		refused "disk key cache=$key" "--disk.*cache.*none\|writeback\|writethrough\|directsync\|unsafe" -k "$payload" --disk "$disk,cache=$key"
 	done

@@ -236,6 +236,9 @@ START_TEST(test_refused)
 	parse_refused("x,poll=often", "poll often", "off|adaptive|always|MAX_US",
 		      "1 to 100000");
 	parse_refused("x,poll=0", "poll 0", "1 to 100000");
+	parse_refused("x,batch=-1", "batch", "-1");
+	parse_refused("x,batch=262145", "batch", "262145");
+	parse_refused("x,irq-delay=-1", "irq-delay -1");
 	parse_refused("x,merge=maybe", "merge", "maybe", "on or off");
 	parse_refused("x,block-size=1024", "block-size 1024", "512|4096");
 	parse_refused("x,block-size=", "block-size", "512|4096");
