@@ -229,7 +229,7 @@ RING_OBJS += bench/ring_count.o
 RING_WRAP := malloc calloc realloc free aligned_alloc posix_memalign
 RING_WRAP += pthread_mutex_lock pthread_cond_wait pthread_cond_signal
 RING_WRAP += pthread_cond_broadcast sem_wait sem_post
-RING_WRAP += io_submit io_getevents epoll_wait poll read write
+RING_WRAP += io_submit io_getevents epoll_wait epoll_pwait2 poll read write
 
 $(OUT)/bench/ring: $(RING_OBJS:%=$(OUT)/%) $(OUT)/liblkvm.a
 	$(call say,LINK,$@)

@@ -71,6 +71,10 @@ WRAP(calls, int, io_getevents,
 WRAP(calls, int, epoll_wait,
      (int fd, struct epoll_event *events, int max, int timeout),
      (fd, events, max, timeout))
+WRAP(calls, int, epoll_pwait2,
+     (int fd, struct epoll_event *events, int max,
+      const struct timespec *timeout, const sigset_t *mask),
+     (fd, events, max, timeout, mask))
 WRAP(calls, int, poll, (struct pollfd *fds, nfds_t n, int timeout),
      (fds, n, timeout))
 WRAP(calls, ssize_t, read, (int fd, void *buf, size_t n), (fd, buf, n))
