@@ -19,9 +19,9 @@ if ! command -v valgrind jq > /dev/null; then
 	skipped=1
 	echo "skip - bench: no valgrind or no jq"
 elif make --no-print-directory build/x86/bench/ring > $log 2>&1 &&
-	QUICK=1 CASES='^null/turns/q1t1' OUT=$dir/bench.json bench/ring.sh >> $log 2>&1; then
+	QUICK=1 CASES='^null/turns/q1(t1|6t16)' OUT=$dir/bench.json bench/ring.sh >> $log 2>&1; then
 	ok "runs"
-	for bar in "null, 1 queue: instructions" "every request traced" allocations locks "cache lines written by two"; do
+	for bar in "null, 1 queue: instructions" "null, 16 queues on 16 threads" "every request traced" allocations locks "cache lines written by two"; do
 		if grep -q "^$bar.* ok " $log; then ok "$bar"; else bad "$bar: $(grep "^$bar" $log | head -n 1)"; fi
 	done
 else
