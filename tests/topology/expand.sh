@@ -21,14 +21,17 @@ cpu=$dir/sys/devices/system/cpu node=$dir/sys/devices/system/node
 mkdir -p "$cpu" "$node" "$dir/proc/self" "$dir/sys/class/block"
 online='' away='' nodes='' pci=0
 
-put() { mkdir -p "${1%/*}"; printf '%s\n' "$2" > "$1"; }
+put() { [ -d "${1%/*}" ] || mkdir -p "${1%/*}"; printf '%s\n' "$2" > "$1"; }
 
 cores() {
-	local package=$1 core id
+	local package=$1 core id dirs
 	shift
+	# shellcheck disable=SC2206 # words
+	dirs=(${*//,/ })
+	dirs=("${dirs[@]/#/$cpu/cpu}")
+	mkdir -p "${dirs[@]/%//topology}"
 	for core; do
 		for id in ${core//,/ }; do
-			mkdir -p "$cpu/cpu$id/topology"
 			echo "$core" > "$cpu/cpu$id/topology/thread_siblings_list"
 			echo "$package" > "$cpu/cpu$id/topology/physical_package_id"
 			online=$online,$id

@@ -19,7 +19,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define SIZE (4u << 20)
+#define PART (512u << 10)
+#define SIZE (4 * PART)
 #define DEPTH 64u
 
 static char path[256];		/* of what is opened: the image, or a loop device on it */
@@ -148,9 +149,9 @@ START_TEST(test_offered)
 	ck_assert_uint_eq(info->discard_max, 0);
 	ck_assert_uint_gt(info->zeroes_max, 0);
 	ck_assert(!info->zeroes_unmap);
-	ck_assert_int_eq(erase("zu", 0, 1 << 20), 0);	/* and is not done */
+	ck_assert_int_eq(erase("zu", 0, PART), 0);	/* and is not done */
 	ck_assert_uint_ge(allocated(), before);
-	expect_zeroes(0, 1 << 20);
+	expect_zeroes(0, PART);
 	stop();
 
 	open_disk(&(struct disk_params){ .discard = true, .readonly = true });
@@ -177,9 +178,9 @@ START_TEST(test_discard)
 
 	start(_i ? "/dev/shm" : local());
 	before = allocated();
-	ck_assert_int_eq(erase("d", 1 << 20, 2 << 20), 0);
-	expect_zeroes(1 << 20, 2 << 20);
-	ck_assert_uint_le(allocated(), before - (2 << 20));
+	ck_assert_int_eq(erase("d", PART, 2 * PART), 0);
+	expect_zeroes(PART, 2 * PART);
+	ck_assert_uint_le(allocated(), before - 2 * PART);
 	ck_assert_int_eq(erase("d", 0, SIZE), 0);
 	ck_assert_int_eq(erase("d", SIZE - 512, 512), 0);
 	expect_zeroes(0, SIZE);
@@ -284,7 +285,7 @@ START_TEST(test_zeroes_fail)
 	ck_assert_uint_eq(fault_host.pwrites, 0);
 	fault_host.no_zero_range = EOPNOTSUPP;
 	fault_host.refuse = EIO;
-	fault_host.refuse_offset = 1 << 20;
+	fault_host.refuse_offset = PART;
 	ck_assert_int_eq(erase("z", 0, SIZE), -EIO);
 	/* Others live on. */
 	fault_host.refuse = 0;
@@ -380,7 +381,7 @@ START_TEST(test_thread_is_not_blocked)
 		struct rig_req r;
 
 		rig_prepare(&rig, &r, 0, 0, i % 2 ? DISK_READ : DISK_WRITE,
-			    1 << 20, buf, 4096);
+			    PART, buf, 4096);
 		rig_stage(&rig, &r, 1);
 		for (unsigned int k = 0; k < 5000 && pending() > 20; k++)
 			usleep(1000);
@@ -393,7 +394,7 @@ START_TEST(test_thread_is_not_blocked)
 		ck_assert_uint_eq(reqs[i].times, 1 + i % 3);
 		ck_assert_int_eq(reqs[i].err, 0);
 	}
-	memcpy(data + (1 << 20), buf, 4096);
+	memcpy(data + PART, buf, 4096);
 	expect_zeroes(0, 20 * 4096);
 	end();
 	ck_assert_uint_eq(count_erasers(), 0);
@@ -477,26 +478,26 @@ START_TEST(test_block_device)
 	ck_assert(info->zeroes_unmap);
 	ck_assert_uint_eq(info->secure_erase_max, 0);
 	ck_assert_int_eq(erase("s", 0, SIZE), -EOPNOTSUPP);
-	ck_assert_int_eq(erase("d", 1 << 20, 1 << 20), 0);
-	expect_zeroes(1 << 20, 1 << 20);
+	ck_assert_int_eq(erase("d", PART, PART), 0);
+	expect_zeroes(PART, PART);
 	ck_assert_uint_lt(allocated(), before);
 	/* No whole block of the host is in these, whose blocks are 4096. */
 	ck_assert_int_eq(erase("d", 512, 4096), 0);
 	ck_assert_int_eq(erase("d", 8192 + 512, 512), 0);
 	if (block == 4096)
 		expect_zeroes(0, 0);
-	ck_assert_int_eq(erase("zu", 2 << 20, 1 << 20), 0);
-	ck_assert_int_eq(erase("z", 3 << 20, 65536), 0);
-	ck_assert_int_eq(erase("z", (3 << 20) + 65536 + 512, 8192), 0);
+	ck_assert_int_eq(erase("zu", 2 * PART, PART), 0);
+	ck_assert_int_eq(erase("z", 3 * PART, 65536), 0);
+	ck_assert_int_eq(erase("z", 3 * PART + 65536 + 512, 8192), 0);
 	ck_assert_int_eq(erase("zu", SIZE - 512, 512), 0);
 	ck_assert_int_eq(rig_io(&rig, DISK_FLUSH, 0, NULL, 0), 0);
 	if (block == 512) {
 		memset(data + 512, 0, 4096);
 		memset(data + 8192 + 512, 0, 512);
 	}
-	memset(data + (3 << 20) + 65536 + 512, 0, 8192);
+	memset(data + 3 * PART + 65536 + 512, 0, 8192);
 	memset(data + SIZE - 512, 0, 512);
-	expect_zeroes(2 << 20, (1 << 20) + 65536);
+	expect_zeroes(2 * PART, PART + 65536);
 	end_loop(loop);
 }
 END_TEST
