@@ -134,6 +134,7 @@ disk_guests() {
 	cache_guests
 	erase_guests
 	engine_guests "$disk"
+	counted_guests "$disk"
 	thread_guests "$disk"
 }
 
@@ -262,6 +263,26 @@ engine_guests() {
 # A thread that is awake looks at all of its queues, kicked or not.
 shared() {
 	case $1 in *iothreads=1*) echo shared=1 ;; esac
+}
+
+# What such keys change arrives at the disk, by the counts of --stats.
+counted_guests() {
+	local keys what stats=$dir/counted.json
+
+	while read -r keys what; do
+		wanted "virtio-blk: $keys by --stats" || continue
+		guest mq --disk "$1,queues=4,poll=off,$keys" --stats "$stats"
+		if [ -n "$(verdict 0 0)" ] || [ "$(jq "$what" "$stats")" = true ]; then
+			judge 0 0
+		else
+			fails "not $what in $stats"
+		fi
+	done <<-'END'
+		merge=on [.disks[0].queues[].merged] | add > 0
+		merge=off [.disks[0].queues[].merged] | add == 0
+		merge=off,batch=0 [.iothreads[] | .submitted > .submits] | any
+		merge=off,batch=1 [.iothreads[] | .submitted == .submits] | all
+	END
 }
 
 # The I/O threads, seen from outside while the guest runs.
