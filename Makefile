@@ -220,7 +220,16 @@ sparse: $(if $(filter x86,$(ARCH)),$(OUT)/dsdt.hex) | $(CROSS_ROOT)
 		$(SPARSE) -Wsparse-error $(SPARSE_FLAGS) $$file || exit 1; done
 
 .PHONY: unit
-unit: $(UNIT_TESTS:%=$(OUT)/tests/%)
+unit: $(UNIT_TESTS:%=$(OUT)/tests/%) $(OUT)/topology
+
+# What /sys and /proc are on other machines, for topology_rig.c.
+$(OUT)/topology: tests/topology/expand.sh $(wildcard tests/topology/*.tree)
+	$(call say,EXPAND,$@)
+	$(Q)rm -rf $@ $@.new
+	$(Q)for tree in $(filter %.tree,$^); do $< $$(basename $$tree .tree) $@.new/$$(basename $$tree .tree) || exit 1; done
+	$(Q)mv $@.new $@
+
+$(OUT)/tests/unit/topology_rig.o: BASE_FLAGS += -DTOPOLOGIES='"$(OUT)/topology"'
 
 # The ring benchmark.  --wrap lets it count the calls that lkvm's code makes.
 RING_OBJS := bench/ring.o bench/ring_device.o bench/ring_lane.o

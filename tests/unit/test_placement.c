@@ -634,7 +634,7 @@ START_TEST(test_unknown_is_null)
 {
 	json_t *value;
 
-	t = rig_begin("xeon-2n-smt2");
+	t = rig_begin_own("xeon-2n-smt2");
 	rig_write("sys/devices/system/cpu/cpu9/topology/physical_package_id",
 		  "none\n");
 	t = rig_again(t);
@@ -669,7 +669,7 @@ static void expect_disk_at(const char *want)
 /* A stripe is on several nodes only if two of its devices say so. */
 START_TEST(test_nodes_of_a_stripe)
 {
-	t = rig_begin("opteron-sparse");
+	t = rig_begin_own("opteron-sparse");
 	ask(1, 1);
 	expect_disk_at(" and 1 more, on several nodes, 6 interrupts");
 	rig_write("sys/devices/pci0000:00/0000:01:00.0/numa_node", "-1\n");

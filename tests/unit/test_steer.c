@@ -20,7 +20,7 @@ static const struct cpu_list cpus = { .n = 2, .cpu = { 10, 8 } };
 
 static void setup(void)
 {
-	t = rig_begin("xeon-2n-smt2");
+	t = rig_begin_own("xeon-2n-smt2");
 	ck_assert_int_eq(topology_find_device(t, "nvme0n1", &device), 0);
 	ck_assert_uint_eq(device.nirqs, 4);
 	for (unsigned int i = 0; i < device.nirqs; i++) {

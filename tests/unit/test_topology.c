@@ -168,7 +168,7 @@ END_TEST
 
 START_TEST(test_allowed)
 {
-	t = rig_begin("opteron-8n-cpuset");
+	t = rig_begin_own("opteron-8n-cpuset");
 	expect_mask(&t->allowed, "0-3,5,6,12-15");
 	ck_assert(!t->node[0].allowed && t->node[1].allowed);
 	/* What is offline is not allowed, whatever the mask says. */
@@ -221,7 +221,7 @@ START_TEST(test_legacy_interrupt)
 	const char *nvme = "sys/devices/pci0000:00/0000:01:00.0";
 	char path[256];
 
-	t = rig_begin("xeon-2n-smt2");
+	t = rig_begin_own("xeon-2n-smt2");
 	rig_write(bridge, "msi\n");
 	snprintf(path, sizeof(path), "%s/irq", nvme);
 	rig_write(path, "16\n");
@@ -248,7 +248,7 @@ START_TEST(test_nvme_multipath)
 	const char *subsystem = "sys/devices/virtual/nvme-subsystem/nvme-subsys0";
 	char path[256];
 
-	t = rig_begin("xeon-2n-smt2");
+	t = rig_begin_own("xeon-2n-smt2");
 	snprintf(path, sizeof(path), "%s/nvme0n9/size", subsystem);
 	rig_write(path, "8\n");
 	snprintf(path, sizeof(path), "%s/%s/nvme0", rig_root, subsystem);
@@ -267,7 +267,7 @@ START_TEST(test_device_loop)
 {
 	char path[256];
 
-	t = rig_begin("opteron-sparse");
+	t = rig_begin_own("opteron-sparse");
 	snprintf(path, sizeof(path),
 		 "%s/sys/devices/virtual/block/dm-0/slaves/dm-0", rig_root);
 	ck_assert_int_eq(symlink("../../dm-0", path), 0);
@@ -307,7 +307,7 @@ END_TEST
 
 START_TEST(test_no_numa)
 {
-	t = rig_begin("xeon-2n-smt2");
+	t = rig_begin_own("xeon-2n-smt2");
 	rig_write("sys/devices/system/node/online", "");
 	rig_write("proc/meminfo", "MemTotal:  2048 kB\nMemFree:  1024 kB\n");
 	t = rig_again(t);
@@ -320,7 +320,7 @@ END_TEST
 
 START_TEST(test_odd_files)
 {
-	t = rig_begin("xeon-2n-smt2");
+	t = rig_begin_own("xeon-2n-smt2");
 	rig_write("sys/devices/system/node/node1/distance", "21\n");
 	rig_write("sys/devices/system/node/node1/meminfo", "Node 1\n");
 	rig_write("sys/devices/system/node/node0/cpulist", "what?\n");

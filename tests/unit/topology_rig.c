@@ -14,6 +14,12 @@ const char *const rig_machines[RIG_MACHINES] = {
 
 char rig_root[64];
 
+/* TOPOLOGIES are those of the build, relative to the top. */
+static bool rig_own(void)
+{
+	return *rig_root == '/';
+}
+
 static void run(const char *fmt, const char *a, const char *b)
 {
 	char command[256];
@@ -24,9 +30,17 @@ static void run(const char *fmt, const char *a, const char *b)
 
 struct topology *rig_begin(const char *machine)
 {
+	int len = snprintf(rig_root, sizeof(rig_root), TOPOLOGIES "/%s", machine);
+
+	ck_assert_int_lt(len, (int)sizeof(rig_root));
+	return rig_again(NULL);
+}
+
+struct topology *rig_begin_own(const char *machine)
+{
 	strcpy(rig_root, "/tmp/lkvm-topology.XXXXXX");
 	ck_assert_ptr_nonnull(mkdtemp(rig_root));
-	run("tests/topology/expand.sh %s %s", machine, rig_root);
+	run("cp -r " TOPOLOGIES "/%s/. %s", machine, rig_root);
 	return rig_again(NULL);
 }
 
@@ -40,7 +54,8 @@ struct topology *rig_again(struct topology *t)
 void rig_end(struct topology *t)
 {
 	topology_free(t);
-	run("rm -rf %s%s", rig_root, "");
+	if (rig_own())
+		run("rm -rf %s%s", rig_root, "");
 }
 
 void rig_write(const char *path, const char *text)
@@ -48,6 +63,7 @@ void rig_write(const char *path, const char *text)
 	char full[256];
 	FILE *file;
 
+	ck_assert(rig_own());
 	run("mkdir -p $(dirname %s/%s)", rig_root, path);
 	snprintf(full, sizeof(full), "%s/%s", rig_root, path);
 	file = fopen(full, "w");

@@ -10,12 +10,14 @@
 #define RIG_MACHINES 10
 extern const char *const rig_machines[RIG_MACHINES];
 
-/* Its tree is in rig_root until rig_end(). */
+/* Its tree is in rig_root until rig_end(): one for all, to be read only. */
 struct topology *rig_begin(const char *machine);
+/* The same with a copy of the tree, which may be changed. */
+struct topology *rig_begin_own(const char *machine);
 extern char rig_root[64];
 void rig_end(struct topology *t);
 
-/* Write @text to a file of the tree, which is made if need be. */
+/* Write @text to a file of one's own tree, which is made if need be. */
 void rig_write(const char *path, const char *text);
 /* Read the tree again. */
 struct topology *rig_again(struct topology *t);
