@@ -96,9 +96,9 @@ variant() {
 	user) scripts user help man completion install ;;
 	plain) run plain build/x86 env ;;
 	asan) LKVM_TEST_SCALE=20 run asan build/x86-asan env ;;
-	# The longest of them: with two programs at once it is not the last by far.
+	# The longest of them: with two programs at once they are not the last by far.
 	tsan) jobs=$(nproc) TSAN_OPTIONS=halt_on_error=1 LKVM_TEST_SCALE=10 run tsan build/x86-tsan setarch -R ;;
-	valgrind) CK_FORK=no LKVM_TEST_SCALE=2 run valgrind build/x86 valgrind -q --fair-sched=try \
+	valgrind) jobs=$(nproc) CK_FORK=no LKVM_TEST_SCALE=2 run valgrind build/x86 valgrind -q --fair-sched=try \
 		--error-exitcode=99 --leak-check=full --errors-for-leak-kinds=definite ;;
 	esac
 }
