@@ -239,7 +239,7 @@ static void check_plan(void)
 /* Two threads are on one core, or one is where another guest is, only if no core is free. */
 START_TEST(test_no_core_shared_while_others_are_free)
 {
-	const unsigned int step = test_scale(100) < 100 ? 23 : 1;
+	const unsigned int step = test_scale(100) < 10 ? 23 : 1;
 
 	t = rig_begin(rig_machines[_i]);
 	for (unsigned int io = 0; io <= 9; io++)
