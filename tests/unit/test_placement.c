@@ -3,10 +3,9 @@
  * Which CPUs a guest gets on the machines of tests/topology/: what is said of it, and what
  * holds on all of them, for guests of all sizes, beside others or not.
  */
-/* helpers: topology_rig.c disk_rig.c guest_ring.c */
+/* helpers: topology_rig.c disk_rig.c */
 #include "placement.h"
 #include "disk_rig.h"
-#include "guest_ring.h"
 #include "topology_rig.h"
 #include "topology_report.h"
 #include <check.h>
@@ -239,12 +238,10 @@ static void check_plan(void)
 /* Two threads are on one core, or one is where another guest is, only if no core is free. */
 START_TEST(test_no_core_shared_while_others_are_free)
 {
-	const unsigned int step = test_scale(100) < 10 ? 23 : 1;
-
 	t = rig_begin(rig_machines[_i]);
 	for (unsigned int io = 0; io <= 9; io++)
 		for (unsigned int n = 1;
-		     n + io <= cpu_mask_count(&t->allowed) && n < 70; n += step) {
+		     n + io <= cpu_mask_count(&t->allowed) && n < 70; n++) {
 			ask(n, io);
 			choose();
 			check_plan();
